@@ -1,0 +1,1 @@
+"""Foundations without product words: errors, child processes, clock, secrets, log lines, settings."""
