@@ -1,0 +1,20 @@
+"""The six seams to the world outside. `wiring` builds the real ones; a test may replace these and nothing else."""
+
+from dataclasses import dataclass
+
+from ablestack_api.core.clock import Clock
+from ablestack_api.core.runner import Runner
+from ablestack_api.core.settings import Settings
+from ablestack_api.hypervisor.connection import Libvirt
+from ablestack_api.remote.peer import Peers
+
+
+@dataclass(frozen=True)
+class Env:
+    """First argument of every service function. The sixth seam, `ssh`, comes with the first feature that needs it."""
+
+    settings: Settings
+    clock: Clock
+    runner: Runner
+    libvirt: Libvirt
+    peers: Peers

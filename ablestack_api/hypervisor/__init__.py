@@ -1,0 +1,1 @@
+"""libvirt: the only place that imports it."""

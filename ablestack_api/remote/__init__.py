@@ -1,0 +1,1 @@
+"""Other machines: HTTP to the same API on a peer."""
