@@ -1,0 +1,40 @@
+"""The Flask application: blueprints, guard, errors, request log, description."""
+
+from flask import Flask
+
+from ablestack_api.auth import routes as auth
+from ablestack_api.auth.verify import Verifier
+from ablestack_api.cluster import routes as cluster
+from ablestack_api.env import Env
+from ablestack_api.hosts import routes as hosts
+from ablestack_api.ops import routes as ops
+from ablestack_api.state import internal_token
+from ablestack_api.web import context, cors, guard, openapi, problems, request_log
+
+PREFIX = "/api/v1"
+MAX_BODY = 512 * 1024
+BLUEPRINTS = (auth.blueprint, cluster.blueprint, hosts.blueprint, ops.blueprint)
+
+
+def create_app(env: Env) -> Flask:
+    """The order matters: the request gets its id before the guard may refuse it, and CORS headers go on refusals too."""
+    app = Flask("ablestack_api", static_folder=None, template_folder="web/templates")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.extensions[context.EXTENSION] = env
+    app.url_map.strict_slashes = False
+    request_log.install(app)
+    cors.install(app)
+    guard.install(app, _credentials(env))
+    problems.install(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint, url_prefix=PREFIX)
+    app.register_blueprint(ops.root_blueprint)
+    openapi.install(app)
+    return app
+
+
+def _credentials(env: Env) -> guard.Credentials:
+    return guard.Credentials(
+        bearer=Verifier(env).bearer,
+        accepts_internal=lambda offered: internal_token.accepts(env.settings, env.clock, offered),
+    )

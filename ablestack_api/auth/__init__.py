@@ -1,0 +1,1 @@
+"""Credentials: Bearer tokens of people, the internal token of nodes."""

@@ -1,0 +1,1 @@
+"""The cluster's configuration: read, applied to all nodes, checked."""

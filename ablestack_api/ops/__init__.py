@@ -1,0 +1,1 @@
+"""Day-to-day facts of the node: liveness, versions, recorded errors."""

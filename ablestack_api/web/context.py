@@ -1,0 +1,30 @@
+"""What belongs to the request being served: the environment, who sent it, what it is audited as."""
+
+from flask import current_app, g
+
+from ablestack_api.core.caller import Caller
+from ablestack_api.core.clock import Deadline
+from ablestack_api.env import Env
+
+EXTENSION = "ablestack_env"
+
+
+def env() -> Env:
+    value: Env = current_app.extensions[EXTENSION]
+    return value
+
+
+def caller() -> Caller:
+    value: Caller = g.caller
+    return value
+
+
+def deadline(seconds: float) -> Deadline:
+    """`seconds` of our own, or less when the calling node said how long it will wait (X-Cube-Deadline)."""
+    given: float | None = g.get("peer_deadline")
+    return Deadline(env().clock, seconds if given is None else min(seconds, given))
+
+
+def describe(**what: str) -> None:
+    """Say for the audit log what a write is about: an action, a name; never a value that may be secret."""
+    g.audit = {**g.get("audit", {}), **{key: text[:200] for key, text in what.items() if text}}

@@ -1,0 +1,102 @@
+"""Reading a request: the body or the query as a typed model, with every wrong field named."""
+
+import json
+from typing import Any, TypeVar, get_args
+
+from flask import request
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from ablestack_api.core.errors import BadInput, UnsupportedMediaType
+
+M = TypeVar("M", bound=BaseModel)
+
+# curl -d sends JSON under this type, and clients of 0.1.2 were never asked for one.
+READ_AS_JSON = ("", "application/json", "application/x-www-form-urlencoded", "text/plain")
+DEEPEST = 64
+
+
+def body(model: type[M], *, optional: bool = False) -> M:
+    """The JSON body. Keys match in any case, as in 0.1.2. Raises BadInput, UnsupportedMediaType."""
+    media = request.mimetype.lower()
+    if media not in READ_AS_JSON and not media.endswith("+json"):
+        raise UnsupportedMediaType(f"send application/json, not {media}")
+    data = request.get_data()
+    if optional and not data.strip():
+        return validated(model, {})
+    return validated(model, _object(data))
+
+
+def form_or_body(model: type[M]) -> M:
+    """Form fields where there are any, else JSON (0.1.2's neighbour list takes both)."""
+    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data") and request.form:
+        fields = request.form.to_dict()
+        if not next(iter(fields)).lstrip().startswith("{"):
+            return validated(model, fields)
+    return validated(model, _object(request.get_data()))
+
+
+def query(model: type[M]) -> M:
+    return validated(model, request.args.to_dict())
+
+
+def validated(model: type[M], data: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(_folded(model, data))
+    except ValidationError as error:
+        fields = [(".".join(str(part) for part in item["loc"]), _reason(item)) for item in error.errors()]
+        first_field, first_reason = fields[0]
+        raise BadInput(
+            f"invalid request: {first_field}: {first_reason}" if first_field else f"invalid request: {first_reason}",
+            fields=fields,
+        ) from error
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"invalid request: the body is not JSON ({error})", fields=[("", "not JSON")]) from error
+    if not isinstance(value, dict):
+        raise BadInput("invalid request: the body is not a JSON object", fields=[("", "not an object")])
+    return value
+
+
+def _reason(item: Any) -> str:
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def _folded(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
+    """Keys that differ from a field's name (or alias) only in case get that name."""
+    known = {name.lower(): (name, field) for name, field in _names(model)}
+    folded: dict[str, Any] = {}
+    for key, value in data.items():
+        name, field = known.get(key.lower(), (key, None))
+        if name not in folded or key == name:
+            folded[name] = _folded_value(field, value)
+    return folded
+
+
+def _folded_value(field: FieldInfo | None, value: Any) -> Any:
+    nested = None if field is None else _nested_model(field.annotation)
+    if nested is None:
+        return value
+    if isinstance(value, list):
+        return [_folded(nested, item) if isinstance(item, dict) else item for item in value]
+    return _folded(nested, value) if isinstance(value, dict) else value
+
+
+def _names(model: type[BaseModel]) -> list[tuple[str, FieldInfo]]:
+    pairs = []
+    for name, field in model.model_fields.items():
+        choices = (
+            field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else [field.alias or name]
+        )
+        pairs += [(choice, field) for choice in choices if isinstance(choice, str)]
+    return pairs
+
+
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _nested_model(part)) is not None), None)

@@ -1,0 +1,1 @@
+"""What several kinds of tests, the demonstration and the benchmark share."""
