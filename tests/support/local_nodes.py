@@ -18,18 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.answer import Answer
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_SECONDS = 15.0
 STOP_SECONDS = 8.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """`body` is decoded JSON, or text when it is none; header names are in lower case."""
-
-    status: int
-    body: Any
-    headers: dict[str, str]
 
 
 @dataclass
@@ -132,7 +125,7 @@ class LocalNode:
     def token(self, *arguments: str) -> str:
         """What `ablestack-auth-token --plain` prints for this node."""
         argv = [sys.executable, "-m", "ablestack_api.auth_token", "--plain", *arguments]
-        done = subprocess.run(argv, env=self.full_environ, capture_output=True, text=True, timeout=20, cwd=REPOSITORY)
+        done = subprocess.run(argv, env=self.full_environ, capture_output=True, text=True, timeout=20, check=False)
         if done.returncode != 0:
             raise AssertionError(f"ablestack-auth-token ended with {done.returncode}: {done.stderr}")
         return done.stdout.strip()
