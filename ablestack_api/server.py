@@ -14,7 +14,7 @@ from ablestack_api.wiring import KINDS, build_env
 
 OVERRIDES = "gunicorn.conf.py"
 # Work that is cut off here is settled by the next start; systemd would kill us after its own, longer limit.
-GRACEFUL_SECONDS = 4
+GRACEFUL_SECONDS = 3
 
 
 class Server(BaseApplication):  # type: ignore[misc]

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from ablestack_api.auth import new_secret
 from ablestack_api.core.clock import Deadline
 from ablestack_api.core.secret import MASK
 from ablestack_api.env import Env
@@ -41,7 +42,8 @@ def apply_here(env: Env, token: str, holder: str, deadline: Deadline) -> None:
     transaction.run(env, change, deadline)
 
 
-def _check(env: Env, _payload: Payload) -> None:
+def _check(env: Env, payload: Payload) -> None:
+    new_secret.require(payload, "internal_token")
     internal_token.refuse_if_managed_by_environment(env.settings)
     cluster_file.read(env.settings)
 

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from ablestack_api.auth import accounts, issue, verify
 from ablestack_api.core.caller import Caller
 from ablestack_api.core.clock import Deadline
-from ablestack_api.core.errors import PeersFailed, TooManyAttempts, Unauthorized
+from ablestack_api.core.errors import CommandFailed, PeersFailed, TooManyAttempts, Unauthorized
 from ablestack_api.core.secret import Secret
 from ablestack_api.env import Env
 from ablestack_api.orchestrator import fanout, targets
@@ -98,4 +98,9 @@ def _password_is_right(env: Env, name: str, password: Secret) -> bool:
     question = json.dumps({"username": name, "password": password.reveal(), "services": PAM_SERVICES})
     argv = [sys.executable, "-I", "-m", "ablestack_api.auth.pam_check"]
     answer = env.runner.run(argv, stdin=Secret(question), timeout=PAM_SECONDS)
-    return json.loads(answer.stdout).get("good") is True
+    # The answer is the last line: a PAM module may have printed something before it.
+    lines = answer.stdout.splitlines()
+    try:
+        return json.loads(lines[-1])["good"] is True
+    except (LookupError, TypeError, ValueError) as error:
+        raise CommandFailed("the password check gave no answer", program="pam_check", exit_code=answer.code) from error

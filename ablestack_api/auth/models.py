@@ -2,18 +2,27 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from ablestack_api.web.envelope import StepModel
 
 EXAMPLE_RESULTS: list[dict[str, Any]] = [
     {"role": "host", "hostname": "ablecube31-2", "target": "10.10.31.2", "code": 200, "outcome": "ok"}
 ]
+# No control characters, except around the value, where they are cut off.
+PRINTED = r"^\s*[^\x00-\x1f\x7f]*\s*$"
 
 
 class LoginRequest(BaseModel):
     id: str = Field(description="Linux account", max_length=1024)
     password: SecretStr = Field(max_length=4096)
+
+    @field_validator("password")
+    @classmethod
+    def _is_text(cls, value: SecretStr) -> SecretStr:
+        if any("\ud800" <= character <= "\udfff" for character in value.get_secret_value()):
+            raise ValueError("holds half a character (a lone surrogate)")
+        return value
 
 
 class LoginAnswer(BaseModel):
@@ -65,8 +74,8 @@ class SyncBody(BaseModel):
 
 
 class AuthApply(BaseModel):
-    token: str = Field(default="", max_length=512, description="signing value")
-    access_token_secret: str = Field(default="", max_length=512, description="old name of token")
+    token: str = Field(default="", max_length=512, pattern=PRINTED, description="signing value")
+    access_token_secret: str = Field(default="", max_length=512, pattern=PRINTED, description="old name of token")
     internal_token: str = Field(default="", description="sent by 0.1.2; never trusted, never stored")
     transaction: StepModel | None = None
     request: dict[str, Any] = Field(default_factory=dict)

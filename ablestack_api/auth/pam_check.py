@@ -20,6 +20,7 @@ def main() -> int:
         return 3
     checker = pam.PamAuthenticator()
     good = checker.authenticate(asked["username"], asked["password"], service=services[0])
+    print()  # noqa: T201  a module may have left an unfinished line
     json.dump({"good": bool(good), "reason": str(checker.reason)}, sys.stdout)
     return 0
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
+from ablestack_api.auth import new_secret
 from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import ApiError, AuthNotInitialized, BadInput, Conflict, bad_field
 from ablestack_api.core.secret import MASK
@@ -91,7 +92,8 @@ def _by_role(env: Env, document: ClusterDocument) -> dict[str, list[Target]]:
     }
 
 
-def _check(env: Env, _payload: Payload) -> None:
+def _check(env: Env, payload: Payload) -> None:
+    new_secret.require(payload, "token")
     if env.settings.signing_value_override:
         raise Conflict("auth apply failed: the signing value is managed by environment (ABLESTACK_AUTH_TOKEN_SECRET)")
     auth_file.read(env.settings)

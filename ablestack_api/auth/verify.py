@@ -15,6 +15,7 @@ from ablestack_api.state.accounts import DAY
 
 # How long a look at an account's state is good for.
 ACCOUNT_SECONDS = 60.0
+LATEST = 10**12
 UNCHECKED: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False, "verify_iss": False}
 
 
@@ -28,6 +29,8 @@ class Verifier:
     def bearer(self, authorization: str | None, address: str) -> Caller:
         """Who sent this Authorization header. Raises Unauthorized with 0.1.2's reasons."""
         claims = self._claims(_token_of(authorization))
+        if not _is_time(claims.get("iat", 0)):
+            raise Unauthorized("invalid token")
         if claims.get("use") != "access" or not _later(claims.get("exp"), self._env.clock.now().timestamp()):
             raise Unauthorized("token expired")
         if revoked_tokens.is_revoked(self._env.settings, token_id(claims)):
@@ -90,5 +93,10 @@ def _token_of(authorization: str | None) -> str:
     return fields[1]
 
 
-def _later(expiry: object, now: float) -> bool:
-    return isinstance(expiry, int | float) and not isinstance(expiry, bool) and expiry > now
+def _later(expiry: Any, now: float) -> bool:
+    return _is_time(expiry) and expiry > now
+
+
+def _is_time(claim: object) -> bool:
+    """Seconds since 1970: a number, and none that is infinite or beyond every calendar."""
+    return isinstance(claim, int | float) and not isinstance(claim, bool) and 0 <= claim < LATEST

@@ -37,7 +37,7 @@ def read(settings: "Settings") -> AuthFile:
     try:
         with open(path, "rb") as file:
             data = json.load(file)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StateFileDamaged(
             f"{path} is not JSON ({error}); nobody can log in until it is put right", path=path
         ) from error

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, get_args
 from flask import request
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from ablestack_api.core.errors import BadInput, UnsupportedMediaType
 
@@ -13,7 +14,7 @@ M = TypeVar("M", bound=BaseModel)
 
 # curl -d sends JSON under this type, and clients of 0.1.2 were never asked for one.
 READ_AS_JSON = ("", "application/json", "application/x-www-form-urlencoded", "text/plain")
-DEEPEST = 64
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def body(model: type[M], *, optional: bool = False) -> M:
@@ -21,7 +22,7 @@ def body(model: type[M], *, optional: bool = False) -> M:
     media = request.mimetype.lower()
     if media not in READ_AS_JSON and not media.endswith("+json"):
         raise UnsupportedMediaType(f"send application/json, not {media}")
-    data = request.get_data()
+    data = _data()
     if optional and not data.strip():
         return validated(model, {})
     return validated(model, _object(data))
@@ -29,11 +30,11 @@ def body(model: type[M], *, optional: bool = False) -> M:
 
 def form_or_body(model: type[M]) -> M:
     """Form fields where there are any, else JSON (0.1.2's neighbour list takes both)."""
-    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data") and request.form:
-        fields = request.form.to_dict()
-        if not next(iter(fields)).lstrip().startswith("{"):
-            return validated(model, fields)
-    return validated(model, _object(request.get_data()))
+    # The body is read first: it cannot be had any more once the form was parsed from the connection.
+    is_json = _data().lstrip().startswith(b"{")
+    if request.mimetype in FORMS and not is_json and request.form:
+        return validated(model, request.form.to_dict())
+    return body(model)
 
 
 def query(model: type[M]) -> M:
@@ -50,6 +51,16 @@ def validated(model: type[M], data: dict[str, Any]) -> M:
             f"invalid request: {first_field}: {first_reason}" if first_field else f"invalid request: {first_reason}",
             fields=fields,
         ) from error
+
+
+def _data() -> bytes:
+    """The whole body. Werkzeug silently cuts a chunked one at the limit; here that is 413, as with a Content-Length."""
+    data = request.get_data()
+    limit = request.max_content_length
+    cut = limit is not None and request.content_length is None and len(data) >= limit
+    if cut and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return data
 
 
 def _object(data: bytes) -> dict[str, Any]:

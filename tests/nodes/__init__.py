@@ -1,0 +1,1 @@
+"""Several real daemons on loopback addresses; nothing is replaced."""
