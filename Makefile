@@ -20,7 +20,8 @@ $(STAMP): requirements-dev.lock pyproject.toml VERSION shell/install-build-packa
 	bash shell/install-build-packages.sh
 	test -x $(BIN)/python || $$(command -v $(PYTHON) || command -v python3) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	  --config-settings editable_mode=compat --editable .
 	touch $@
 
 demo: setup ## Three nodes on this machine: apply a cluster over HTTP and read its health back

@@ -96,8 +96,8 @@ def _require_known(request: ApplyRequest, document: ClusterDocument) -> None:
     name = request.remove_hostname
     if not name:
         raise bad_field("remove_hostname", "required", "target hostname required")
-    known = [host.hostname.lower() for host in request.hosts] + [host.hostname.lower() for host in document.cluster.hosts]
-    if name.lower() not in known:
+    known = [host.hostname for host in document.cluster.hosts]
+    if document.cluster.host_named(name) is None:
         raise NotFound(f"the host {name!r} is not in this cluster; nothing was changed. Hosts: {', '.join(known)}"[:500])
 
 

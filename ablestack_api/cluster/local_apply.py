@@ -59,7 +59,7 @@ def _files(env: Env, payload: Payload) -> list[str]:
 
 
 def _stage(env: Env, payload: Payload) -> None:
-    token = payload["security"]["internal_token"]
+    token = _request(payload).security.internal_token
     if token and token != internal_token.present(env.settings):
         overlap.stage(env.settings, overlap.INTERNAL_TOKEN, token)
 

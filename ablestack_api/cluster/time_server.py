@@ -37,6 +37,7 @@ def write(env: Env, config: ClusterConfig, request: TimeServerRequest) -> dict[s
     plan = chrony.Plan(external, tuple(applied), _networks(config))
     path = chrony.config_path(env.settings)
     with json_file.locked(path):
+        _keep_foreign(path)
         json_file.write_bytes(path, chrony.render(plan, path).encode(), mode=0o644)
     restart(env)
     own = own_node.find_self(env.settings, config)
@@ -62,6 +63,13 @@ def serving_hosts(config: ClusterConfig) -> list[str]:
     """The two hosts with the lowest index: 1 and 2 unless one of them was removed."""
     numbered = sorted((host for host in config.hosts if host.index.isdecimal()), key=lambda host: int(host.index))
     return [host.ablecube or host.hostname for host in numbered[:SERVING_HOSTS]]
+
+
+def _keep_foreign(path: str) -> None:
+    """What was there before our first write is kept beside it, once."""
+    present, kept = json_file.read_bytes(path), f"{path}.before-ablestack"
+    if present and not present.startswith(chrony.HEADER.encode()) and json_file.read_bytes(kept) is None:
+        json_file.write_bytes(kept, present)
 
 
 def _check(request: TimeServerRequest) -> None:

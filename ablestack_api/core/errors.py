@@ -115,11 +115,6 @@ class StateFileDamaged(ApiError):
     title = "A file of the daemon cannot be understood"
 
 
-class HostUnknown(ApiError):
-    kind = "host_unknown"
-    title = "This node is not in its own cluster.json"
-
-
 class FileUnusable(ApiError):
     """The operating system refused a read or a write."""
 

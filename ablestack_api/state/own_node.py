@@ -3,7 +3,6 @@
 import ipaddress
 import socket
 
-from ablestack_api.core.errors import HostUnknown
 from ablestack_api.core.settings import Settings
 from ablestack_api.state import json_file
 from ablestack_api.state.cluster_document import ClusterConfig, Host
@@ -30,8 +29,8 @@ def has_address(settings: Settings, address: str) -> bool:
 
 def is_own_name(settings: Settings, name: str) -> bool:
     """Full or up to the first dot, any case."""
-    own = hostname(settings).lower()
-    return (bool(name) and name.lower() in (own, own.split(".")[0])) or (name.lower().split(".")[0] == own and bool(name))
+    own, other = hostname(settings).lower(), name.lower()
+    return bool(name) and (other == own or other.split(".")[0] == own or own.split(".")[0] == other)
 
 
 def find_self(settings: Settings, config: ClusterConfig) -> Host | None:
@@ -40,16 +39,6 @@ def find_self(settings: Settings, config: ClusterConfig) -> Host | None:
     return by_name or next(
         (host for host in config.hosts if any(has_address(settings, address) for address in host.addresses)), None
     )
-
-
-def require_self(settings: Settings, config: ClusterConfig) -> Host:
-    host = find_self(settings, config)
-    if host is None:
-        raise HostUnknown(
-            f"self host not found in cluster.json: neither the name {hostname(settings)} nor an address of this node "
-            "is among its hosts"
-        )
-    return host
 
 
 def _kernel_owns(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

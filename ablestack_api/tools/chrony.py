@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ablestack_api.core.settings import Settings
 
+HEADER = "# Written by the ABLESTACK API (time server of the cluster); changes are lost at the next apply."
 UNIT = "chronyd"  # Debian's chrony.service has this name as an alias
 
 
@@ -32,7 +33,7 @@ def config_path(settings: Settings) -> str:
 def render(plan: Plan, path: str) -> str:
     """The whole file. All values were checked to be addresses or host names."""
     keys = os.path.join(os.path.dirname(path), "chrony.keys")
-    lines = ["# Written by the ABLESTACK API (time server of the cluster); changes are lost at the next apply."]
+    lines = [HEADER]
     lines += [f"server {plan.external} iburst"] if plan.external else []
     lines += [
         f"server {server} {'prefer ' if position == 1 else ''}iburst minpoll 4 maxpoll 6"

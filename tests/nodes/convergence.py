@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.support.local_nodes import LocalNode
@@ -35,5 +36,5 @@ def settled(nodes: Sequence[LocalNode], seconds: float = SETTLE_SECONDS) -> str:
 
 
 def _state(node: LocalNode) -> str:
-    contents: dict[str, Any] = {path: open(path).read()[:2000] for path in open_records(node)}
+    contents: dict[str, Any] = {path: Path(path).read_text()[:2000] for path in open_records(node)}
     return f"{node.hostname}: {held(node)}\n  open: {contents}\n  log: {node.log()[-1500:]}"

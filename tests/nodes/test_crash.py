@@ -82,9 +82,8 @@ def _crash_once(cluster: Cluster, victim: int, step: int) -> tuple[bool, str]:
     after = settled(cluster.nodes)
     assert after == before or marker in after, f"step {step}: neither the old nor the new revision"
     outcome = "old" if after == before else "new"
-    assert status in ((0, 200) if outcome == "new" else (0, 502, 503)), (
-        f"step {step}: answered {status}, nodes are {outcome}"
-    )
+    truthful = (0, 200) if outcome == "new" else (0, 502, 503)
+    assert status in truthful, f"step {step}: answered {status}, nodes are {outcome}"
     return survived, outcome
 
 

@@ -137,7 +137,8 @@ def test_rotation_reaches_every_node_and_the_old_token_ends(nodes: Nodes) -> Non
     assert (answer.status, answer.body["val"]["target_cnt"]) == (200, 3)
     assert outcomes(answer) == {"cube2": "ok", "cube3": "ok", "ccvm": "skipped"}
     new = {internal_token(node) for node in nodes}
-    assert len(new) == 1 and new != {old}
+    assert len(new) == 1
+    assert new != {old}
     for node in nodes:
         assert node.call("GET", "/cube/cluster/config", headers={"X-Cube-Internal-Token": old}).status == 401
         assert node.call("GET", "/cube/cluster/config", headers={"X-Cube-Internal-Token": new.copy().pop()}).status == 200

@@ -151,10 +151,10 @@ class _Wire:
 
 
 def files_of(node: NodeUnderTest) -> dict[str, bytes]:
-    """The files of one node without locks, logs, kept revisions and the history of changes."""
+    """The files of one node without locks, logs, kept revisions, the list of errors and the history of changes."""
     found = [*(node.root / "etc").rglob("*"), *(node.root / "var/lib/ablestack").glob("*")]
-    kept = [path for path in found if path.is_file() and path.suffix != ".lock" and path.parent.name != "revisions"]
-    return {str(path.relative_to(node.root)): path.read_bytes() for path in kept}
+    plain = [path for path in found if path.is_file() and path.suffix != ".lock" and path.name != "errors.json"]
+    return {str(path.relative_to(node.root)): path.read_bytes() for path in plain if path.parent.name != "revisions"}
 
 
 def _step(path: str, data: Any) -> str:
