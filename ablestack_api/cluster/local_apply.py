@@ -65,25 +65,26 @@ def _stage(env: Env, payload: Payload) -> None:
 
 
 def _apply(env: Env, payload: Payload) -> Facts:
-    request = _request(payload)
-    action = completed.action_of(request)
+    action = completed.action_of(_request(payload))
     before = cluster_file.read_or_empty(env.settings).document
-
-    def change(document: ClusterDocument) -> None:
-        if action == INSERT:
-            token = "" if env.settings.internal_token_override else request.security.internal_token
-            edits.insert(document, request, token, str(payload.get("backup_path") or ""))
-        elif action == REMOVE:
-            edits.remove(document, request.remove_hostname)
-        else:
-            edits.reset(document)
-
-    after = cluster_file.edit(env.settings, change, create=True).document
+    after = cluster_file.edit(env.settings, lambda document: _change(env, payload, document), create=True).document
     if action != RESET:
         _write_hosts(env, before, after)
     if action == INSERT:
         time_server.write(env, after.cluster, TimeServerRequest())
     return {"revision": revision(env)}
+
+
+def _change(env: Env, payload: Payload, document: ClusterDocument) -> None:
+    request = _request(payload)
+    action = completed.action_of(request)
+    if action == INSERT:
+        token = "" if env.settings.internal_token_override else request.security.internal_token
+        edits.insert(document, request, token, str(payload.get("backup_path") or ""))
+    elif action == REMOVE:
+        edits.remove(document, request.remove_hostname)
+    else:
+        edits.reset(document)
 
 
 def revision(env: Env) -> str:
@@ -99,8 +100,17 @@ def _write_hosts(env: Env, before: ClusterDocument, after: ClusterDocument) -> N
         hosts_file.write(env.settings, hosts_file.render(hosts_file.read(env.settings), wanted, ours))
 
 
-def _undone(env: Env, payload: Payload) -> None:
+def _shared(env: Env) -> set[str]:
+    return {hosts_file.path(env.settings)}
+
+
+def _undone(env: Env, payload: Payload, changed: set[str]) -> None:
     """The files are back; chrony must read its own again. A restart that fails is told, it does not keep us from undoing."""
+    if hosts_file.path(env.settings) in changed:
+        restored = cluster_file.read_or_empty(env.settings).document
+        undone = restored.model_copy(deep=True)
+        _change(env, payload, undone)
+        _write_hosts(env, undone, restored)
     if completed.action_of(_request(payload)) != INSERT:
         return
     try:
@@ -137,6 +147,7 @@ KIND = Kind(
     check=_check,
     stage=_stage,
     apply=_apply,
+    shared=_shared,
     undone=_undone,
     finish=_finish,
     addresses=_addresses,

@@ -25,6 +25,14 @@ def _nothing(_env: Env, _payload: Payload) -> None:
     return None
 
 
+def _nothing_undone(_env: Env, _payload: Payload, _changed: set[str]) -> None:
+    return None
+
+
+def _no_paths(_env: Env) -> set[str]:
+    return set()
+
+
 def _no_steps(_env: Env, _payload: Payload) -> list[Facts]:
     return []
 
@@ -43,7 +51,8 @@ class Kind:
     - `addresses` are those that may be members: we may have to call them.
     - `stage` runs after the record is written (accept a new secret beside the old one).
     - `apply` makes the change and returns facts with `revision`, equal on all nodes.
-    - `undone` runs after the files were put back.
+    - `shared` names files that others write too: one that was changed since is not put back, but given to
+    - `undone`, which runs after the files were put back.
     - `finish` runs after the decision; its steps are told in the answer.
     """
 
@@ -53,7 +62,8 @@ class Kind:
     check: Callable[[Env, Payload], None]
     apply: Callable[[Env, Payload], Facts]
     stage: Callable[[Env, Payload], None] = _nothing
-    undone: Callable[[Env, Payload], None] = _nothing
+    shared: Callable[[Env], set[str]] = _no_paths
+    undone: Callable[[Env, Payload, set[str]], None] = _nothing_undone
     finish: Callable[[Env, Payload], list[Facts]] = _no_steps
     addresses: Callable[[Env, Payload], set[str]] = _cluster_addresses
 
@@ -118,7 +128,7 @@ def _stage(env: Env, kind: Kind, record: Participation) -> None:
     try:
         kind.stage(env, record.payload)
     except ApiError:
-        transactions.restore_files(env.settings, record)
+        transactions.restore_files(record)
         transactions.end(env.settings, record, UNDONE, env.clock)
         raise
 
@@ -136,9 +146,10 @@ def _apply(env: Env, kind: Kind, step: Step) -> Facts:
 def _undo(env: Env, kind: Kind, step: Step) -> Facts:
     record = _of(env, step.id)
     if record is not None:
-        transactions.restore_files(env.settings, record)
-        if record.phase != transactions.PREPARED:
-            kind.undone(env, record.payload)
+        begun = record.phase != transactions.PREPARED
+        changed = transactions.restore_files(record, kind.shared(env) if begun else ())
+        if begun:
+            kind.undone(env, record.payload, changed)
         transactions.end(env.settings, record, UNDONE, env.clock)
     return {"revision": cluster_file.digest(cluster_file.read_or_empty(env.settings).document)}
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ablestack_api.core.clock import Deadline
-from ablestack_api.core.errors import ApiError, Conflict
+from ablestack_api.core.errors import Conflict
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
 from ablestack_api.orchestrator import fanout, participant
 from ablestack_api.orchestrator.participant import Kind, Step
 from ablestack_api.orchestrator.transaction import settle_journal, take_step
-from ablestack_api.state import error_list, transactions
+from ablestack_api.state import error_list, own_node, transactions
 from ablestack_api.state.transactions import FINISHED, UNDECIDED, UNDONE, Journal, Participation
 
 log = logging.getLogger(__name__)
@@ -121,23 +121,29 @@ def _decision(env: Env, record: Participation) -> str:
     if record.led_here:
         return UNDONE if own == "unknown" else own
     if record.coordinator:
-        answer = _ask(env, record, record.coordinator)
+        answer = _ask(env, record, _member(record.coordinator)).value
         if answer is not None:
-            return UNDONE if answer == "unknown" else answer
-    others = [_ask(env, record, address) for address in record.members if address != record.coordinator]
-    return next((other for other in others if other in (FINISHED, UNDONE)), UNDECIDED)
+            return UNDONE if answer == "unknown" else str(answer)
+    others = [
+        _member(address)
+        for address in record.members
+        if address != record.coordinator and not own_node.has_address(env.settings, address)
+    ]
+    answers = [outcome.value for outcome in fanout.at_once(others, lambda member: _ask(env, record, member))]
+    return next((answer for answer in answers if answer in (FINISHED, UNDONE)), UNDECIDED)
 
 
-def _ask(env: Env, record: Participation, address: str) -> str | None:
-    """The outcome as that node knows it; None when it does not answer."""
-    target = Target(address=address, hostname="", role="host")
-    try:
-        outcome = fanout.call(
-            env, target, "GET", f"/cube/cluster/transactions/{record.id}", deadline=Deadline(env.clock, CALL_SECONDS)
-        )
-    except ApiError:
-        return None
-    return str(outcome.value.get("outcome")) if outcome.good and isinstance(outcome.value, dict) else None
+def _member(address: str) -> Target:
+    """A member of a record: its addresses were checked against the cluster when it was written."""
+    return Target(address=address, hostname="", role="host")
+
+
+def _ask(env: Env, record: Participation, member: Target) -> fanout.Outcome:
+    """The outcome as that node knows it as the value; None when it does not answer."""
+    path = f"/cube/cluster/transactions/{record.id}"
+    outcome = fanout.call(env, member, "GET", path, deadline=Deadline(env.clock, CALL_SECONDS))
+    known = outcome.value.get("outcome") if outcome.good and isinstance(outcome.value, dict) else None
+    return replace(outcome, value=known)
 
 
 def _report(env: Env, text: str) -> None:

@@ -8,9 +8,11 @@ Three kinds of records below `<state>/transaction`:
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -47,7 +49,8 @@ class Participation:
     """The participant's record. `coordinator` is the address to ask for the decision (empty: only it can tell us);
     `led_here` when this node is the coordinator itself.
 
-    `files` maps a path to its saved copy, or to None where there was no file. `payload` may hold secrets (mode 0600).
+    `files` maps a path to its saved copy, or to None where there was no file; `left` a path to the fingerprint of what
+    apply wrote there. `payload` may hold secrets (mode 0600).
     """
 
     id: str
@@ -60,6 +63,7 @@ class Participation:
     led_here: bool = False
     phase: str = PREPARED
     files: dict[str, str | None] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
 
 
 def folder(settings: Settings) -> str:
@@ -140,18 +144,26 @@ def begin(settings: Settings, record: Participation, paths: list[str]) -> Partic
 
 
 def advance(settings: Settings, record: Participation, phase: str) -> Participation:
-    record = replace(record, phase=phase)
+    left = {path: _fingerprint(path) for path in record.files} if phase == APPLIED else record.left
+    record = replace(record, phase=phase, left=left)
     json_file.write_json(_participant_path(settings), asdict(record))
     return record
 
 
-def restore_files(settings: Settings, record: Participation) -> None:
-    """Put every file back as it was. The copies are moved, not written: this works on a full disk too."""
+def restore_files(record: Participation, shared: Collection[str] = ()) -> set[str]:
+    """Put every file back as it was. The copies are moved, not written: this works on a full disk too.
+
+    A file of `shared` that somebody else changed since is left alone; these paths are returned.
+    """
+    changed = set()
     for path, copy in record.files.items():
-        if copy is None:
+        if path in shared and _fingerprint(path) not in (record.left.get(path), _fingerprint(copy)):
+            changed.add(path)
+        elif copy is None:
             json_file.remove(path)
         elif os.path.exists(copy):
             _move_back(copy, path)
+    return changed
 
 
 def end(settings: Settings, record: Participation, outcome: str, clock: Clock) -> None:
@@ -184,6 +196,12 @@ def _participant_path(settings: Settings) -> str:
 
 def _copies(settings: Settings) -> str:
     return os.path.join(folder(settings), "copies")
+
+
+def _fingerprint(path: str | None) -> str:
+    """Empty for no file, and for a copy that was moved back already."""
+    content = None if path is None else json_file.read_bytes(path)
+    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _save_copy(settings: Settings, number: int, path: str) -> str | None:
