@@ -92,10 +92,10 @@ def _own_name() -> str:
 
 
 def _audit(settings: Settings, own: str, name: str) -> None:
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    stamp, zone = time.strftime("%Y-%m-%dT%H:%M:%S"), time.strftime("%z")
     record = {
         "type": "audit",
-        "time": stamp,
+        "time": f"{stamp}{zone[:3]}:{zone[3:]}",
         "caller": f"{own}@local",
         "action": "ablestack-auth-token",
         "account": name,

@@ -3,6 +3,9 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from ablestack_api.cluster.models import ApplyRequest, HostEntry
 from ablestack_api.core.errors import BadInput, bad_field
@@ -15,6 +18,16 @@ TOKEN = re.compile(r"[\x21-\x7e]{16,512}")
 MOST_PCS_NODES = 16
 
 Field = tuple[str, str]
+M = TypeVar("M", bound=BaseModel)
+
+
+def of_payload(model: type[M], payload: dict[str, Any]) -> M:
+    """What another node sent as the payload of a step. Raises BadInput."""
+    try:
+        return model.model_validate(payload)
+    except ValidationError as error:
+        faults = [(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
+        raise BadInput(f"invalid request: {faults[0][0]}: {faults[0][1]}", fields=faults) from error
 
 
 def pcs_list(request: ApplyRequest) -> None:
@@ -76,7 +89,7 @@ def _general_faults(request: ApplyRequest) -> list[Field]:
         faults.append(("type", f"is none of {', '.join(CLUSTER_TYPES)}"))
     nic = request.mngt_nic
     faults += _faults([("ccvm.ip", request.ccvm.ip), ("mngtNic.gw", nic.gw)], address_fault)
-    faults += [("mngtNic.dns", fault) for part in re.split(r"[,\s]+", nic.dns) if part and (fault := address_fault(part))]
+    faults += [("mngtNic.dns", fault) for part in re.split("[, ]+", nic.dns) if part and (fault := address_fault(part))]
     if nic.cidr and not (nic.cidr.isascii() and nic.cidr.isdigit() and len(nic.cidr) <= 3 and 1 <= int(nic.cidr) <= 128):
         faults.append(("mngtNic.cidr", "is not a prefix length"))
     named = [("external_timeserver", request.external_timeserver)]
@@ -119,16 +132,21 @@ def _duplicates(request: ApplyRequest) -> list[Field]:
     seen: dict[tuple[str, str], str] = {}
     faults: list[Field] = []
     if request.ccvm.ip:
-        seen["address", request.ccvm.ip] = "ccvm.ip"
+        seen["address", _one_spelling(request.ccvm.ip)] = "ccvm.ip"
     for position, host in enumerate(request.hosts):
         named = [("index", "index", host.index), ("hostname", "hostname", host.hostname.lower())]
-        named += [("address", key, value) for key, value in _addresses(host).items()]
+        named += [("address", key, _one_spelling(value)) for key, value in _addresses(host).items()]
         for kind, key, value in named:
             place = f"hosts.{position}.{key}"
             if value and (kind, value) in seen:
                 faults.append((place, f"is the same as {seen[kind, value]}"))
             seen.setdefault((kind, value), place)
     return faults
+
+
+def _one_spelling(address: str) -> str:
+    """An IPv6 address has many; a text that is no address stays as it is."""
+    return address if address_fault(address) else str(ipaddress.ip_address(address))
 
 
 def _faults(named: Iterable[Field], check: Callable[[str], str]) -> list[Field]:

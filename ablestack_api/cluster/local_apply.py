@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from ablestack_api.cluster import completed, edits, first_trust, host_preparation, time_server
+from ablestack_api.cluster import check_request, completed, edits, first_trust, host_preparation, time_server
 from ablestack_api.cluster.completed import INSERT, REMOVE, RESET
 from ablestack_api.cluster.models import ApplyRequest, TimeServerRequest
 from ablestack_api.core.caller import Caller
@@ -31,11 +31,11 @@ def payload_of(request: ApplyRequest, token: str, backup_path: str = "") -> Payl
 
 
 def require_first_trust(env: Env, caller: Caller, payload: dict[str, Any]) -> None:
-    first_trust.require(env, caller, ApplyRequest.model_validate(payload))
+    first_trust.require(env, caller, _request(payload))
 
 
 def _request(payload: Payload) -> ApplyRequest:
-    return ApplyRequest.model_validate(payload)
+    return check_request.of_payload(ApplyRequest, payload)
 
 
 def _check(env: Env, payload: Payload) -> None:
@@ -96,7 +96,7 @@ def revision(env: Env) -> str:
 def _write_hosts(env: Env, before: ClusterDocument, after: ClusterDocument) -> None:
     wanted = hosts_file.entries(after.cluster, own_node.hostname(env.settings))
     ours = hosts_file.managed_names(before.cluster) | hosts_file.managed_names(after.cluster)
-    with json_file.locked(env.settings.below("var/lib/ablestack/hosts")):
+    with json_file.locked(hosts_file.lock_path(env.settings)):
         hosts_file.write(env.settings, hosts_file.render(hosts_file.read(env.settings), wanted, ours))
 
 

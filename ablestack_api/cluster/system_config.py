@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ablestack_api.cluster import check_request
 from ablestack_api.cluster.models import SystemConfigRequest
 from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import BadInput, PeersFailed, bad_field
@@ -118,12 +119,12 @@ def _files(env: Env, _payload: Payload) -> list[str]:
 
 
 def _check(env: Env, payload: Payload) -> None:
-    _checked_action(SystemConfigRequest.model_validate(payload))
+    _checked_action(check_request.of_payload(SystemConfigRequest, payload))
     cluster_file.read(env.settings)
 
 
 def _apply(env: Env, payload: Payload) -> Facts:
-    request = SystemConfigRequest.model_validate(payload)
+    request = check_request.of_payload(SystemConfigRequest, payload)
     cluster_file.edit(env.settings, lambda document: change(document, request))
     return {}
 

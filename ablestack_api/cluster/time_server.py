@@ -24,7 +24,7 @@ def configure(env: Env, request: TimeServerRequest) -> dict[str, Any]:
     try:
         return write(env, config, request)
     except Exception:
-        with json_file.locked(path):
+        with json_file.locked(chrony.lock_path(env.settings)):
             json_file.remove(path) if before is None else json_file.write_bytes(path, before)
         raise
 
@@ -36,7 +36,7 @@ def write(env: Env, config: ClusterConfig, request: TimeServerRequest) -> dict[s
     external = request.external_timeserver or config.external_timeserver
     plan = chrony.Plan(external, tuple(applied), _networks(config))
     path = chrony.config_path(env.settings)
-    with json_file.locked(path):
+    with json_file.locked(chrony.lock_path(env.settings)):
         _keep_foreign(path)
         json_file.write_bytes(path, chrony.render(plan, path).encode(), mode=0o644)
     restart(env)

@@ -1,5 +1,6 @@
 """/etc/hosts: our entries of contract 01 §5.10, everybody else's lines untouched."""
 
+import os
 from dataclasses import dataclass
 
 from ablestack_api.core.settings import Settings
@@ -22,6 +23,11 @@ class Entry:
 
 def path(settings: Settings) -> str:
     return settings.below("etc/hosts")
+
+
+def lock_path(settings: Settings) -> str:
+    """What our writers lock: beside our own state, not a stray file in /etc."""
+    return os.path.join(settings.state_root, "hosts")
 
 
 def read(settings: Settings) -> str:

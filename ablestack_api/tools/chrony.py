@@ -30,9 +30,14 @@ def config_path(settings: Settings) -> str:
     return os.path.join(folder, "chrony.conf") if os.path.isdir(folder) else settings.below("etc/chrony.conf")
 
 
+def lock_path(settings: Settings) -> str:
+    """What our writers lock: beside our own state, not a stray file beside chrony's."""
+    return os.path.join(settings.state_root, "chrony.conf")
+
+
 def render(plan: Plan, path: str) -> str:
     """The whole file. All values were checked to be addresses or host names."""
-    keys = os.path.join(os.path.dirname(path), "chrony.keys")
+    keys = "/etc/chrony/chrony.keys" if os.path.basename(os.path.dirname(path)) == "chrony" else "/etc/chrony.keys"
     lines = [HEADER]
     lines += [f"server {plan.external} iburst"] if plan.external else []
     lines += [
