@@ -124,7 +124,7 @@ def _operation(rule: Rule, found: Endpoint, method: str, schemas: Json) -> Json:
     errors = [*found.errors, *(() if found.access is Access.OPEN else (Unauthorized,))]
     operation: Json = {
         "tags": [rule.endpoint.split(".")[0]],
-        "operationId": f"{method.lower()}_{rule.endpoint.replace('.', '_')}",
+        "operationId": re.sub(r"\W+", "_", f"{method.lower()}{rule.rule.removeprefix(PREFIX)}").strip("_"),
         "summary": found.summary,
         "security": CREDENTIALS[found.access],
         "parameters": [*_path_parameters(rule), *_query_parameters(found.query, schemas)],
