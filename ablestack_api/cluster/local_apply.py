@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from ablestack_api.cluster import check_request, completed, edits, first_trust, host_preparation, time_server
+from ablestack_api.cluster import check_request, completed, edits, first_trust, host_preparation, known_hosts, time_server
 from ablestack_api.cluster.completed import INSERT, REMOVE, RESET
 from ablestack_api.cluster.models import ApplyRequest, TimeServerRequest
 from ablestack_api.core.caller import Caller
@@ -130,7 +130,14 @@ def _finish(env: Env, payload: Payload) -> list[Facts]:
     told = hosts_file.conflicts(hosts_file.read(env.settings), wanted)
     conflicts = [{"step": "/etc/hosts", "outcome": "warning", "message": text} for text in told]
     skipped = [] if env.settings.is_whole_system else [{"step": f"systemctl restart {chrony.UNIT}", "outcome": "skipped"}]
-    return [*conflicts, *skipped, *host_preparation.prepare(env, document.cluster.type)]
+    return [*conflicts, *skipped, *host_preparation.prepare(env, document.cluster.type), _scan_host_keys(env)]
+
+
+def _scan_host_keys(env: Env) -> Facts:
+    step = {"step": "SSH host keys of the cluster"}
+    if not env.settings.is_whole_system:
+        return {**step, "outcome": "skipped", "message": "this node lives in a folder"}
+    return {**step, "outcome": "started" if known_hosts.start_scan(env) else "unchanged"}
 
 
 def _addresses(env: Env, payload: Payload) -> set[str]:
