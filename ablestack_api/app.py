@@ -22,6 +22,7 @@ def create_app(env: Env) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.extensions[context.EXTENSION] = env
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
     request_log.install(app)
     cors.install(app)
     guard.install(app, _credentials(env))

@@ -46,6 +46,11 @@ def login(env: Env, name: str, password: Secret, address: str) -> dict[str, Any]
     return {"code": 200, **issue.issue(env.settings, name, env.clock.now().timestamp())}
 
 
+def audited_name(env: Env, name: str) -> str:
+    """The name for the audit log; not one that no account has: it may be a password in the wrong field."""
+    return name if accounts.read(env.settings, name) is not None else "(no such account)"
+
+
 def logout(env: Env, caller: Caller, deadline: Deadline) -> list[Outcome]:
     """Refuse this token from now on, here and on the other hosts. Raises PeersFailed when one could not be told."""
     if not caller.claims:

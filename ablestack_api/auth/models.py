@@ -47,7 +47,7 @@ class MeAnswer(BaseModel):
     val: Claims
 
 
-class ValueAnswer(BaseModel):
+class AuthAnswer(BaseModel):
     """`val` is a text or an object; `results` has an entry for every node that was called."""
 
     code: int = 200

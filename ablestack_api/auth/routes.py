@@ -6,6 +6,7 @@ from flask import Blueprint, Response
 
 from ablestack_api.auth import internal_token, login, sync
 from ablestack_api.auth.models import (
+    AuthAnswer,
     AuthApply,
     InternalTokenApply,
     LoginAnswer,
@@ -14,7 +15,6 @@ from ablestack_api.auth.models import (
     RevokedTokens,
     SyncBody,
     SyncQuery,
-    ValueAnswer,
 )
 from ablestack_api.core.errors import (
     AuthNotInitialized,
@@ -45,14 +45,14 @@ blueprint = Blueprint("auth", __name__)
 )
 def post_login() -> Response:
     asked = read.body(LoginRequest)
-    describe(account=asked.id)
+    describe(account=login.audited_name(env(), asked.id.strip()))
     return reply.ok(login.login(env(), asked.id.strip(), Secret(asked.password.get_secret_value()), caller().address))
 
 
 @blueprint.post("/auth/logout")
 @endpoint(
     "Refuse the token of this call from now on, on every host",
-    returns=ValueAnswer,
+    returns=AuthAnswer,
     access=Access.BEARER,
     errors=(PeersFailed,),
 )
@@ -62,7 +62,7 @@ def post_logout() -> Response:
 
 
 @blueprint.post("/auth/logout/apply")
-@endpoint("Take over the revoked tokens of another node", body=RevokedTokens, returns=ValueAnswer, access=Access.INTERNAL)
+@endpoint("Take over the revoked tokens of another node", body=RevokedTokens, returns=AuthAnswer, access=Access.INTERNAL)
 def post_logout_apply() -> Response:
     login.revoke(env(), read.body(RevokedTokens).revoked)
     return reply.ok({"code": 200, "val": "revoked tokens applied"})
@@ -77,7 +77,7 @@ def get_me() -> Response:
 @blueprint.post("/auth/internal-token/rotate")
 @endpoint(
     "Give every node a new internal token",
-    returns=ValueAnswer,
+    returns=AuthAnswer,
     access=Access.BEARER,
     errors=(Conflict, Busy, PeersFailed),
 )
@@ -89,7 +89,7 @@ def post_rotate() -> Response:
 @endpoint(
     "Take a new internal token (between nodes)",
     body=InternalTokenApply,
-    returns=ValueAnswer,
+    returns=AuthAnswer,
     access=Access.INTERNAL,
     errors=(BadInput, Conflict, Busy),
 )
@@ -109,7 +109,7 @@ def post_internal_token() -> Response:
     "Copy this node's signing value to other nodes",
     query=SyncQuery,
     body=SyncBody,
-    returns=ValueAnswer,
+    returns=AuthAnswer,
     access=Access.BEARER,
     errors=(BadInput, AuthNotInitialized, Busy, PeersFailed),
 )
@@ -123,7 +123,7 @@ def post_sync() -> Response:
 @endpoint(
     "Take a signing value (between nodes)",
     body=AuthApply,
-    returns=ValueAnswer,
+    returns=AuthAnswer,
     access=Access.INTERNAL,
     errors=(BadInput, Conflict, Busy),
 )

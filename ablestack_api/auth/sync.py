@@ -30,8 +30,8 @@ def sync(env: Env, option: str, holder: str, deadline: Deadline) -> dict[str, An
     value = auth_file.signing_value(env.settings)
     if not value:
         raise AuthNotInitialized("auth token is not initialized: log in on this node first, which makes the signing value")
-    internal_token.ensure(env.settings)
     members = _targets(env, option)
+    internal_token.ensure(env.settings)
     change = Change(KIND, {"token": value}, members, holder, "auth sync failed")
     try:
         outcomes = transaction.run(env, change, deadline)

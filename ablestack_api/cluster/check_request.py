@@ -63,6 +63,8 @@ def hostname_fault(value: str) -> str:
     """Why a text is no host name; empty when it is one."""
     if len(value) > LONGEST_HOSTNAME:
         return f"is longer than {LONGEST_HOSTNAME} characters"
+    if value.isascii() and value.replace(".", "").isdigit():
+        return "looks like an address, not like a host name"
     if not HOSTNAME.fullmatch(value):
         return "is not a host name: letters, digits, dots and dashes, not a dash at either end"
     return ""

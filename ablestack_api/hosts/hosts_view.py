@@ -1,10 +1,11 @@
 """/etc/hosts sorted by network and role (contract 01 §7.1)."""
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 
-from ablestack_api.core.errors import ApiError
+from ablestack_api.core.errors import ApiError, FileUnusable
 from ablestack_api.env import Env
 from ablestack_api.hosts.models import HostLine, HostsAnswer, NetworkGroup
 from ablestack_api.state import cluster_file, hosts_file
@@ -27,6 +28,8 @@ class Known:
 
 def list_hosts(env: Env) -> HostsAnswer:
     """cluster.json tells network and role; an address it does not know goes by the product's names and prefixes."""
+    if not os.path.exists(hosts_file.path(env.settings)):
+        raise FileUnusable(f"failed to read hosts: {hosts_file.path(env.settings)} does not exist; put it back")
     known = _known(env)
     groups: dict[str, dict[str, list[HostLine]]] = {}
     answer = HostsAnswer(refresh_time=env.clock.now().isoformat())

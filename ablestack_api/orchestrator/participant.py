@@ -89,6 +89,7 @@ def take(env: Env, kind: Kind, step: Step, payload: Payload, *, led_here: bool =
     if step.phase not in ("prepare", *phases):
         raise BadInput(f"unknown phase {step.phase!r} of a change", fields=[("transaction.phase", "unknown")])
     with json_file.locked(os.path.join(transactions.folder(env.settings), "work"), timeout=WORK_LOCK_SECONDS):
+        _refuse_other_kind(env, kind, step)
         if step.phase == "prepare":
             return _prepare(env, kind, step, payload, led_here)
         return phases[step.phase](env, kind, step)
@@ -115,6 +116,12 @@ def _prepare(env: Env, kind: Kind, step: Step, payload: Payload, led_here: bool)
         record = transactions.begin(env.settings, record, kind.files(env, payload))
         _stage(env, kind, record)
     return {"revision": cluster_file.digest(cluster_file.read_or_empty(env.settings).document), "protocol": PROTOCOL}
+
+
+def _refuse_other_kind(env: Env, kind: Kind, step: Step) -> None:
+    record = _of(env, step.id)
+    if record is not None and record.kind != kind.name:
+        raise Conflict(f"change {step.id} is a change of the {record.kind}, not of the {kind.name}; nothing was done")
 
 
 def _refuse_strangers(known: set[str], step: Step) -> None:

@@ -5,6 +5,8 @@ do not know are kept.
 """
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -13,6 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 HCI_TYPES = ("ablestack-hci", "ablestack-hci-filesystem")
 CLUSTER_TYPES = (*HCI_TYPES, "ablestack-vm", "ablestack-standalone")
 SHOWN_PCS_KEYS = 3
+PCS_KEY = re.compile("hostname[0-9]{1,4}")
+# Where unknown keys of pcsCluster are between reading and writing.
+PCS_OTHERS = "pcsCluster: other keys"
 
 Json = dict[str, Any]
 
@@ -40,7 +45,7 @@ Flag = Annotated[str, BeforeValidator(_to_flag)]
 class _Part(BaseModel):
     """Known keys come first, in the order of the fields; unknown ones follow as they were."""
 
-    model_config = ConfigDict(extra="allow", populate_by_name=True, validate_assignment=True)
+    model_config = ConfigDict(extra="allow", validate_assignment=True)
 
 
 class Host(_Part):
@@ -84,6 +89,7 @@ class ClusterConfig(_Part):
     ccvm: Ccvm = Field(default_factory=Ccvm)
     mngt_nic: MngtNic = Field(default_factory=MngtNic, alias="mngtNic")
     pcs_cluster: list[str] = Field(default_factory=list, alias="pcsCluster")
+    pcs_others: Json = Field(default_factory=dict, alias=PCS_OTHERS, exclude=True)
     hosts: list[Host] = Field(default_factory=list)
     external_timeserver: Text = ""
     storage_network: Flag = "false"
@@ -105,7 +111,7 @@ class ClusterConfig(_Part):
         shape = handler(self)
         if not shape["hostType"]:
             del shape["hostType"]
-        shape["pcsCluster"] = pcs_keys(self.pcs_cluster)
+        shape["pcsCluster"] = {**pcs_keys(self.pcs_cluster), **self.pcs_others}
         # 0.1.2 knows this value as iscsi_storage, later releases as storage_network: both find it (ADR 0004).
         known = {key: shape.pop(key) for key in list(ClusterConfig.model_fields_in_file()) if key in shape}
         return {**known, "iscsi_storage": self.storage_network, **shape}
@@ -165,7 +171,7 @@ class NotAClusterDocument(ValueError):
 def parse(content: bytes) -> ClusterDocument:
     """Read any shape of the file that a release ever wrote. Raises NotAClusterDocument."""
     try:
-        raw = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        raw = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise NotAClusterDocument(str(error) if content.strip() else "the file is empty") from error
     if not isinstance(raw, dict):
@@ -201,9 +207,18 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    """A number that is too large would be written as Infinity, which is not JSON."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
 def _migrated(raw: Json) -> Json:
     """A copy in which everything is where the present release has it."""
-    root = {key: value for key, value in raw.items() if key not in ("bootstrap", "license", "security_patch", "monitoring")}
+    root = {key: value for key, value in raw.items() if key not in ("bootstrap", "license", "security_patch")}
+    _drop(root, "monitoring", "wall")
     root["systemProfile"] = _migrated_profile(raw)
     if "clusterConfig" in raw and raw["clusterConfig"] is not None:
         root["clusterConfig"] = _migrated_config(_object(raw["clusterConfig"], "clusterConfig"))
@@ -220,17 +235,25 @@ def _migrated_profile(raw: Json) -> Json:
         wall = _object(place.get("monitoring"), "monitoring").get("wall")
         if wall is not None and "wall" not in bootstrap:
             bootstrap["wall"] = wall
-    profile.pop("monitoring", None)
+    _drop(profile, "monitoring", "wall")
     bootstrap.pop("pfmp", None)
     return profile
 
 
 def _migrated_security(raw: Json, profile: Json) -> Json:
     security = dict(_object(raw.get("security"), "security"))
-    old = _object(profile.pop("security", None), "systemProfile.security").get("internal_token")
+    old = _object(profile.get("security"), "systemProfile.security").get("internal_token")
+    _drop(profile, "security", "internal_token")
     if not security.get("internal_token") and old:
         security["internal_token"] = old
     return security
+
+
+def _drop(place: Json, key: str, migrated: str) -> None:
+    """Take out what was migrated, and its object unless it holds more."""
+    rest = {name: value for name, value in _object(place.pop(key, None), key).items() if name != migrated}
+    if rest:
+        place[key] = rest
 
 
 def _migrated_config(config: Json) -> Json:
@@ -244,7 +267,9 @@ def _migrated_config(config: Json) -> Json:
         if not nic.get(key) and old:
             nic[key] = old
     config["ccvm"], config["mngtNic"] = ccvm, nic
-    config["pcsCluster"] = _pcs_names(_object(config.get("pcsCluster"), "pcsCluster"))
+    pcs = _object(config.get("pcsCluster"), "pcsCluster")
+    config["pcsCluster"] = _pcs_names(pcs)
+    config[PCS_OTHERS] = {key: value for key, value in pcs.items() if key != "hostnames" and not PCS_KEY.fullmatch(key)}
     hosts = config.get("hosts")
     config["hosts"] = [] if hosts is None else _without_blank_hosts(hosts)
     return config
@@ -266,7 +291,7 @@ def _rename(config: Json, old: str, new: str) -> None:
 def _pcs_names(pcs: Mapping[str, object]) -> list[str]:
     names = pcs.get("hostnames")
     values = list(names) if isinstance(names, list) else []
-    numbered = [(int(key[8:]), key) for key in pcs if key.startswith("hostname") and key[8:].isdecimal()]
+    numbered = [(int(key.removeprefix("hostname")), key) for key in pcs if PCS_KEY.fullmatch(key)]
     values += [pcs[key] for _, key in sorted(numbered)]
     texts = [_to_text(value) for value in values]
     if not all(isinstance(text, str) for text in texts):

@@ -96,9 +96,10 @@ def revisions_folder(settings: Settings) -> str:
 
 
 def keep_revision(settings: Settings) -> None:
-    """Copy the present file to the revisions; the oldest beyond ten go."""
+    """Copy the present file to the revisions, unless the newest is the same (an undone apply); the oldest beyond ten go."""
     content = json_file.read_bytes(settings.cluster_json)
-    if not content:
+    newest = next(iter(list_revisions(settings)), "")
+    if not content or newest.endswith(f".{etag_of(content)}"):
         return
     folder = revisions_folder(settings)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")

@@ -63,7 +63,7 @@ def read_json(path: str) -> object:
         return None
     try:
         return json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StateFileDamaged(
             f"{path} is not JSON ({error}); nothing was changed. Put back a good copy or remove it", path=path
         ) from error

@@ -57,4 +57,7 @@ def _refuse_too_many(attempts: list[Attempt], limit: int, now: float, whose: str
 
 def _read(settings: Settings) -> list[Attempt]:
     value = json_file.read_json(path(settings))
-    return value if isinstance(value, list) else []
+    wanted = {"id", "at", "account", "address"}
+    return (
+        [entry for entry in value if isinstance(entry, dict) and wanted <= entry.keys()] if isinstance(value, list) else []
+    )

@@ -34,8 +34,12 @@ def path(settings: Settings) -> str:
 
 
 def read(settings: Settings, name: str) -> Overlap:
-    value = _all(settings).get(name)
-    return Overlap(**value) if value else Overlap()
+    value = _all(settings).get(name, {})
+    return Overlap(
+        staged=str(value.get("staged", "")),
+        previous=str(value.get("previous", "")),
+        previous_until=float(value.get("previous_until", 0)),
+    )
 
 
 def write(settings: Settings, name: str, overlap: Overlap) -> None:

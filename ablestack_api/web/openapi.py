@@ -20,6 +20,7 @@ OPEN_VIEWS = ("flasgger.apidocs", "flasgger.static", "flasgger.document")
 SCHEMAS = "#/components/schemas/{model}"
 METHODS = ("GET", "POST", "PUT", "DELETE")
 Json = dict[str, Any]
+Names = dict[type[BaseModel], str]
 
 
 class _Description(Swagger):  # type: ignore[misc]
@@ -63,7 +64,7 @@ def describe(app: Flask) -> Json:
     rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith(PREFIX) and _declared(app, rule)]
     declared = [_declared(app, rule) for rule in rules]
     models = {model for found in declared if found for model in (found.body, found.query, found.returns) if model}
-    schemas = _schemas(models)
+    schemas, names = _schemas(models)
     paths: Json = {}
     for rule in sorted(rules, key=lambda rule: rule.rule):
         found = _declared(app, rule)
@@ -71,7 +72,7 @@ def describe(app: Flask) -> Json:
             continue
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix(PREFIX))
         for method in sorted(set(rule.methods or ()) & set(METHODS)):
-            paths.setdefault(path, {})[method.lower()] = _operation(rule, found, method, schemas)
+            paths.setdefault(path, {})[method.lower()] = _operation(rule, found, method, schemas, names)
     return {
         "openapi": "3.0.3",
         "info": {"title": "ABLESTACK API", "version": "1.0", "description": "Management daemon of a Cube node."},
@@ -120,18 +121,22 @@ def _declared(app: Flask, rule: Rule) -> Endpoint | None:
     return endpoint.of(app.view_functions[rule.endpoint])
 
 
-def _operation(rule: Rule, found: Endpoint, method: str, schemas: Json) -> Json:
+def _operation(rule: Rule, found: Endpoint, method: str, schemas: Json, names: Names) -> Json:
     errors = [*found.errors, *(() if found.access is Access.OPEN else (Unauthorized,))]
     operation: Json = {
         "tags": [rule.endpoint.split(".")[0]],
         "operationId": re.sub(r"\W+", "_", f"{method.lower()}{rule.rule.removeprefix(PREFIX)}").strip("_"),
         "summary": found.summary,
         "security": CREDENTIALS[found.access],
-        "parameters": [*_path_parameters(rule), *_query_parameters(found.query, schemas)],
-        "responses": {"200": _good(found.returns), **_bad(errors), "default": _content("any other failure", "Problem")},
+        "parameters": [*_path_parameters(rule), *_query_parameters(found.query, schemas, names)],
+        "responses": {
+            "200": _good(found.returns, names),
+            **_bad(errors),
+            "default": _content("any other failure", "Problem"),
+        },
     }
     if found.body is not None:
-        operation["requestBody"] = {"content": {"application/json": {"schema": _reference(found.body.__name__)}}}
+        operation["requestBody"] = {"content": {"application/json": {"schema": _reference(names[found.body])}}}
     return operation
 
 
@@ -139,18 +144,18 @@ def _path_parameters(rule: Rule) -> list[Json]:
     return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in sorted(rule.arguments)]
 
 
-def _query_parameters(model: type[BaseModel] | None, schemas: Json) -> list[Json]:
+def _query_parameters(model: type[BaseModel] | None, schemas: Json, names: Names) -> list[Json]:
     if model is None:
         return []
-    properties = schemas[model.__name__].get("properties", {})
+    properties = schemas[names[model]].get("properties", {})
     return [
         {"name": name, "in": "query", "description": schema.get("description", ""), "schema": schema}
         for name, schema in properties.items()
     ]
 
 
-def _good(model: type[BaseModel] | None) -> Json:
-    return {"description": "done"} if model is None else _content("done", model.__name__)
+def _good(model: type[BaseModel] | None, names: Names) -> Json:
+    return {"description": "done"} if model is None else _content("done", names[model])
 
 
 def _bad(errors: list[type[ApiError]]) -> Json:
@@ -168,11 +173,14 @@ def _reference(name: str) -> Json:
     return {"$ref": SCHEMAS.format(model=name)}
 
 
-def _schemas(models: set[type[BaseModel]]) -> Json:
-    ordered = sorted(models, key=lambda model: model.__name__)
-    _, document = models_json_schema([(model, "validation") for model in ordered], ref_template=SCHEMAS, by_alias=True)
+def _schemas(models: set[type[BaseModel]]) -> tuple[Json, Names]:
+    """The schemas by name, and each model's name: not always the class's, for two domains may use the same one."""
+    ordered = sorted(models, key=lambda model: (model.__name__, model.__module__))
+    references, document = models_json_schema(
+        [(model, "validation") for model in ordered], ref_template=SCHEMAS, by_alias=True
+    )
     found: Json = _for_openapi_3_0(document.get("$defs", {}))
-    return found
+    return found, {model: references[(model, "validation")]["$ref"].rpartition("/")[2] for model in ordered}
 
 
 def _for_openapi_3_0(value: Any) -> Any:

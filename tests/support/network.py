@@ -1,6 +1,7 @@
 """Several nodes in one process that really call each other: a call is served by the called node's own application."""
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,13 +41,13 @@ class Network:
         self.clock = QueuedClock()
         self._folder = folder
         self._faults: list[Fault] = []
+        self._lock = threading.Lock()
 
     def add(self, address: str, hostname: str, **environ: str) -> NodeUnderTest:
         node = NodeUnderTest(self._folder / hostname, ABLESTACK_API_LISTEN=f"{address}:8090", **environ)
         (node.root / "etc/hostname").write_text(f"{hostname}\n")
         node.clock = self.clock
         node.env = replace(node.env, clock=self.clock, peers=_Wire(self, address))
-        assert node.client.application is not None  # made now: calls come from several threads
         self.nodes[address] = node
         return node
 
@@ -121,7 +122,9 @@ class Network:
         node = self.nodes.get(call.address)
         if node is None:
             raise PeerUnreachable("no connection: refused", connected=False)
-        response = node.client.application.test_client().open(
+        with self._lock:  # the application is made at the first call, and calls come from several threads
+            application = node.client.application
+        response = application.test_client().open(
             call.path, method=call.method, data=call.body, headers=call.headers, environ_base={"REMOTE_ADDR": source}
         )
         text = response.get_data(as_text=True)

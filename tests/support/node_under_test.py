@@ -82,7 +82,7 @@ class NodeUnderTest:
         )
         text = response.get_data(as_text=True)
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, json.loads(text) if response.is_json else text, headers)
+        return Answer(response.status_code, json.loads(text) if response.is_json and text else text, headers)
 
     def finish(self) -> None:
         self.runner.finish()
