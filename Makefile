@@ -9,15 +9,19 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 SOURCES := ablestack_api tests
 
-.PHONY: help setup demo run test check bench lock openapi clean
+PROFILE ?= hci
+NODE ?= cube1
+LAB := $(BIN)/python -m tests.lab
+
+.PHONY: help setup demo run test check bench lab lab-test lab-status lab-shell lab-down lock openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make the virtual environment; as root also install the system packages it needs
 
-$(STAMP): requirements-dev.lock pyproject.toml VERSION shell/install-build-packages.sh
-	bash shell/install-build-packages.sh
+$(STAMP): requirements-dev.lock pyproject.toml VERSION packaging/install-build-packages.sh
+	bash packaging/install-build-packages.sh
 	test -x $(BIN)/python || $$(command -v $(PYTHON) || command -v python3) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
@@ -42,6 +46,24 @@ check: setup ## Lint, format, types, import rules, description
 
 bench: setup ## Measure speed and size; prints one JSON object
 	$(BIN)/python -m tests.bench
+
+lab: setup ## A real three-node cluster in namespaces, with the product installed and applied (root; PROFILE=hci|vm|standalone)
+	$(LAB) prepare
+	$(LAB) up --profile $(PROFILE)
+	$(LAB) apply --profile $(PROFILE)
+
+lab-test: setup ## The tests that need the lab (root; PROFILE=…)
+	$(LAB) prepare
+	$(LAB) test --profile $(PROFILE)
+
+lab-status: setup ## What of the lab is running
+	$(LAB) status --profile $(PROFILE)
+
+lab-shell: setup ## A shell in a node of the lab: make lab-shell NODE=cube1
+	$(LAB) shell --profile $(PROFILE) --node $(NODE)
+
+lab-down: setup ## Take the lab down without a trace
+	$(LAB) down --profile $(PROFILE)
 
 openapi: setup ## Write the description of the API to docs/api/openapi.json
 	mkdir -p docs/api

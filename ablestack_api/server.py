@@ -2,15 +2,14 @@
 
 import os
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
-from ablestack_api.app import create_app
 from ablestack_api.core.settings import Settings
-from ablestack_api.env import Env
-from ablestack_api.orchestrator import recovery
-from ablestack_api.wiring import KINDS, build_env
+
+if TYPE_CHECKING:
+    from ablestack_api.env import Env
 
 OVERRIDES = "gunicorn.conf.py"
 # Work that is cut off here is settled by the next start; systemd would kill us after its own, longer limit.
@@ -33,6 +32,10 @@ class Server(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> Any:
+        # Imported in the worker: as soon as a page of the master's copy is touched there, it is paid for twice.
+        from ablestack_api.app import create_app
+        from ablestack_api.wiring import build_env
+
         return create_app(build_env(self._settings))
 
 
@@ -43,7 +46,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "worker_class": "gthread",
         "workers": settings.workers,
         "threads": settings.threads,
-        "preload_app": True,
+        "preload_app": False,
         "timeout": 60,
         "graceful_timeout": GRACEFUL_SECONDS,
         "keepalive": 5,
@@ -66,6 +69,9 @@ def _bind(settings: Settings) -> str:
 
 def _start_recovery(worker: Any) -> None:
     """After the fork: threads do not survive one. Only one worker at a time really settles (a lock sees to that)."""
+    from ablestack_api.orchestrator import recovery
+    from ablestack_api.wiring import KINDS
+
     env: Env = worker.wsgi.extensions["ablestack_env"]
     threading.Thread(target=recovery.run_for_ever, args=(env, KINDS), name="recovery", daemon=True).start()
 

@@ -17,10 +17,7 @@ def append(path: str, record: "Mapping[str, object]") -> None:
     line = json.dumps(record, ensure_ascii=False, default=str, separators=(",", ":")) + "\n"
     data = line.encode("utf-8", "backslashreplace")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        descriptor = _opened(path)
     except OSError as error:
         sys.stderr.write(f"{path}: {error.strerror}: {line}")
         return
@@ -30,3 +27,12 @@ def append(path: str, record: "Mapping[str, object]") -> None:
         sys.stderr.write(f"{path}: {error.strerror}: {line}")
     finally:
         os.close(descriptor)
+
+
+def _opened(path: str) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o640)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+        return os.open(path, flags, 0o640)

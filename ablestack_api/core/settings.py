@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8090
 DEFAULT_PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
-LOOPBACK = ("127.", "::1", "localhost")
+LOOPBACK = ("::1", "localhost")
+LONGEST_NUMBER = 12
 
 
 class SettingsError(Exception):
@@ -73,7 +74,8 @@ class Settings:
 
     @property
     def listens_on_loopback(self) -> bool:
-        return self.listen_host.startswith(LOOPBACK)
+        is_address = self.listen_host.replace(".", "").isdecimal()
+        return self.listen_host in LOOPBACK or (is_address and self.listen_host.startswith("127."))
 
     @property
     def listens_everywhere(self) -> bool:
@@ -90,7 +92,7 @@ class Settings:
 
     def _number(self, name: str, default: int, low: int, high: int) -> int:
         text = self._text(name, str(default))
-        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        if not _is_number(text) or not low <= int(text) <= high:
             raise SettingsError(f"{name} must be a whole number from {low} to {high}, not {text!r}")
         return int(text)
 
@@ -100,6 +102,10 @@ class Settings:
     def _listen(self) -> tuple[str, int]:
         text = self._text("ABLESTACK_API_LISTEN", f"0.0.0.0:{DEFAULT_PORT}")
         host, separator, port = text.rpartition(":")
-        if not separator or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
+        if not separator or not _is_number(port) or not 1 <= int(port) <= 65535:
             raise SettingsError(f"ABLESTACK_API_LISTEN must be ADDRESS:PORT, not {text!r}")
         return host.strip("[]"), int(port)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER

@@ -172,6 +172,8 @@ def parse(content: bytes) -> ClusterDocument:
     """Read any shape of the file that a release ever wrote. Raises NotAClusterDocument."""
     try:
         raw = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant, parse_float=_finite)
+        if b"\\u" in content:  # half a character can be escaped, but not written again
+            json.dumps(raw, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise NotAClusterDocument(str(error) if content.strip() else "the file is empty") from error
     if not isinstance(raw, dict):

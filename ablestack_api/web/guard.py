@@ -4,14 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, request
 
 from ablestack_api.core.caller import Caller
 from ablestack_api.core.errors import Unauthorized
 from ablestack_api.core.settings import Settings
 from ablestack_api.orchestrator.fanout import DEADLINE_HEADER, TOKEN_HEADER
 from ablestack_api.web import endpoint
-from ablestack_api.web.context import env
+from ablestack_api.web.context import env, this_request, this_state
 from ablestack_api.web.endpoint import Access
 
 MIN_FIRST_TOKEN = 16
@@ -27,18 +27,19 @@ class Credentials:
 
 def install(app: Flask, credentials: Credentials) -> None:
     def admit() -> Response | None:
-        g.caller = Caller(address=request.remote_addr or "")
-        if request.method == "OPTIONS":
+        state, asked = this_state(), this_request()
+        state.caller = Caller(address=asked.remote_addr or "")
+        if asked.method == "OPTIONS":
             return Response(status=204)
-        if request.url_rule is None or request.endpoint is None:
+        if asked.url_rule is None or asked.endpoint is None:
             return None
-        declared = endpoint.of(current_app.view_functions[request.endpoint])
+        declared = endpoint.of(app.view_functions[asked.endpoint])
         access = Access.ANY if declared is None else declared.access
-        if access is Access.OPEN or (access is Access.OPEN_WITHOUT_QUERY and not request.args):
+        if access is Access.OPEN or (access is Access.OPEN_WITHOUT_QUERY and not asked.args):
             return None
-        g.caller = _identify(credentials, access, env().settings)
-        if g.caller.internal:
-            g.peer_deadline = _seconds(request.headers.get(DEADLINE_HEADER))
+        state.caller = _identify(credentials, access, env().settings)
+        if state.caller.internal:
+            state.peer_deadline = _seconds(asked.headers.get(DEADLINE_HEADER))
         return None
 
     app.before_request(admit)

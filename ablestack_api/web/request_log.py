@@ -1,14 +1,14 @@
 """One JSON line for every request, one more for every write. Neither holds a body, a query value or a credential."""
 
+import random
 import re
-import secrets
 import time
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g
 
 from ablestack_api.core import log
 from ablestack_api.orchestrator import fanout
-from ablestack_api.web.context import caller, env
+from ablestack_api.web.context import env, this_request, this_state
 
 HEADER = fanout.REQUEST_ID_HEADER
 READS = ("GET", "HEAD", "OPTIONS")
@@ -23,32 +23,34 @@ def install(app: Flask) -> None:
 
 
 def _begin() -> None:
-    g.started = time.perf_counter()
-    given = _UNSAFE.sub("", request.headers.get(HEADER, ""))[:128]
-    g.request_id = given or secrets.token_hex(8)
-    fanout.request_id.set(g.request_id)
+    state, given = this_state(), this_request().headers.get(HEADER, "")
+    state.started = time.perf_counter()
+    # Not a secret, so not from the system's random source: that would be one more wait for the interpreter's lock.
+    state.request_id = _UNSAFE.sub("", given)[:128] or f"{random.getrandbits(64):016x}"
+    fanout.request_id.set(state.request_id)
 
 
 def _end(response: Response) -> Response:
-    response.headers[HEADER] = g.request_id
-    settings = env().settings
+    state, asked, here = this_state(), this_request(), env()
+    response.headers[HEADER] = state.request_id
+    status = response.status_code
     record = {
-        "time": env().clock.now().isoformat(),
+        "time": here.clock.now().isoformat(),
         "type": "api_request",
-        "request_id": g.request_id,
-        "status": response.status_code,
-        "outcome": "success" if response.status_code < 400 else "error",
-        "latency_ms": round((time.perf_counter() - g.started) * 1000, 2),
-        "method": request.method,
-        "path": request.path[:LONGEST_PATH],
-        "query": [name for name in sorted(request.args) if _NAME.fullmatch(name)],
-        "route": request.url_rule.rule if request.url_rule else "",
-        "client_ip": request.remote_addr,
-        "caller": caller().name if "caller" in g else "",
+        "request_id": state.request_id,
+        "status": status,
+        "outcome": "success" if status < 400 else "error",
+        "latency_ms": round((time.perf_counter() - state.started) * 1000, 2),
+        "method": asked.method,
+        "path": asked.path[:LONGEST_PATH],
+        "query": [name for name in sorted(asked.args) if _NAME.fullmatch(name)],
+        "route": asked.url_rule.rule if asked.url_rule else "",
+        "client_ip": asked.remote_addr,
+        "caller": state.caller.name if "caller" in state else "",
     }
-    log.append(settings.request_log, record)
-    if request.method not in READS:
-        _audit(record, settings.audit_log)
+    log.append(here.settings.request_log, record)
+    if asked.method not in READS:
+        _audit(record, here.settings.audit_log)
     return response
 
 
