@@ -3,6 +3,7 @@
 Every step may come twice and after a crash: each looks at the record on disk first.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,8 +146,13 @@ def _apply(env: Env, kind: Kind, step: Step) -> Facts:
     if record is None:
         raise Conflict(f"this node does not take part in change {step.id} (any more)")
     record = transactions.advance(env.settings, record, transactions.APPLYING)
-    facts = kind.apply(env, record.payload)
-    transactions.advance(env.settings, record, transactions.APPLIED)
+    try:
+        facts = kind.apply(env, record.payload)
+    except ApiError:
+        with contextlib.suppress(ApiError):
+            transactions.advance(env.settings, record, transactions.APPLYING, written=True)
+        raise
+    transactions.advance(env.settings, record, transactions.APPLIED, written=True)
     return facts
 
 

@@ -143,8 +143,9 @@ def begin(settings: Settings, record: Participation, paths: list[str]) -> Partic
         return record
 
 
-def advance(settings: Settings, record: Participation, phase: str) -> Participation:
-    left = {path: _fingerprint(path) for path in record.files} if phase == APPLIED else record.left
+def advance(settings: Settings, record: Participation, phase: str, *, written: bool = False) -> Participation:
+    """`written`: take down what the files hold now as our own work."""
+    left = {path: _fingerprint(path) for path in record.files} if written else record.left
     record = replace(record, phase=phase, left=left)
     json_file.write_json(_participant_path(settings), asdict(record))
     return record
