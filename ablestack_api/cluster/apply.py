@@ -7,7 +7,7 @@ from ablestack_api.cluster import completed, edits, health, local_apply
 from ablestack_api.cluster.completed import CHECK, INSERT, REMOVE, RESET
 from ablestack_api.cluster.models import ApplyRequest
 from ablestack_api.core.clock import Deadline
-from ablestack_api.core.errors import BadInput, PeersFailed
+from ablestack_api.core.errors import BadInput, PeersFailed, bad_field
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
 from ablestack_api.orchestrator import fanout, targets, transaction
@@ -16,9 +16,9 @@ from ablestack_api.orchestrator.transaction import Change
 from ablestack_api.state import cluster_file, internal_token
 from ablestack_api.state.cluster_document import ClusterDocument
 
-# A node's own worst case is a chrony restart (15 s) and the preparation of the host; checks take a connect timeout.
+# A node's own worst case is a chrony restart (15 s) and the preparation of the host; in a check it probes all hosts at once.
 APPLY_SECONDS = 90.0
-CHECK_SECONDS = 20.0
+CHECK_SECONDS = health.PROBE_SECONDS + 5.0
 
 
 def apply(env: Env, request: ApplyRequest, holder: str, if_match: str | None, deadline: Deadline) -> dict[str, Any]:
@@ -30,10 +30,12 @@ def apply(env: Env, request: ApplyRequest, holder: str, if_match: str | None, de
     if not members:
         raise BadInput("no targets to apply", fields=[("hosts", "the cluster has no hosts")])
     if completed.action_of(done) == CHECK:
-        return _check_everywhere(env, done, members, deadline)
+        return _check_everywhere(env, done, members, Deadline(env.clock, min(CHECK_SECONDS, deadline.remaining())))
+    _refuse_without_common_token(env, done, members)
     outcomes = transaction.run(env, _change(env, done, present.document, members, holder), deadline)
-    results = [outcome.entry() for outcome in outcomes]
-    answer = {"code": 200, "message": "apply success", "results": results, "revision": local_apply.revision(env)}
+    answer = {"code": 200, "message": "apply success", "results": [outcome.entry() for outcome in outcomes]}
+    if any(member.local for member in members):
+        answer["revision"] = local_apply.revision(env)
     return answer | _steps(outcomes)
 
 
@@ -51,6 +53,13 @@ def apply_here(env: Env, request: ApplyRequest, holder: str, if_match: str | Non
     return {"code": 200, "val": f"Cluster Config {action} Success"} | _steps(outcomes)
 
 
+def _refuse_without_common_token(env: Env, request: ApplyRequest, members: list[Target]) -> None:
+    """The token of a first insert is kept by its nodes: one that is none of them could never speak to them again."""
+    takes_part = any(member.local for member in members)
+    if completed.action_of(request) == INSERT and not takes_part and not internal_token.present(env.settings):
+        raise bad_field("hosts", "this node is none of them", "run the first insert on one of the hosts it names")
+
+
 def _change(
     env: Env,
     request: ApplyRequest,
@@ -62,7 +71,8 @@ def _change(
 ) -> Change:
     token, backup_path = "", ""
     if completed.action_of(request) == INSERT:
-        given = request.security.internal_token if here else ""
+        alone = here or completed.option_of(request) == "local"
+        given = request.security.internal_token if alone else ""
         token = given or internal_token.present(env.settings) or cluster_file.new_token()
         request.security.internal_token = token
         backup_path = document.cluster.backup_path if completed.option_of(request) == "add" else ""

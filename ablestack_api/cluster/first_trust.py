@@ -12,7 +12,7 @@ MIN_TOKEN = 16
 
 
 def require(env: Env, caller: Caller, request: ApplyRequest) -> None:
-    """Raises Unauthorized unless every condition holds. The caller gets one text whatever was wrong; we note which."""
+    """Raises Unauthorized, naming the condition, unless every one holds. Either way it is an audit event."""
     refusal = _refusal(env, caller, request)
     event = {"type": "audit", "event": "first trust", "outcome": refusal or "accepted", "client_ip": caller.address}
     log.append(env.settings.audit_log, {"time": env.clock.now().isoformat(), **event})
@@ -40,8 +40,11 @@ def _refusal(env: Env, caller: Caller, request: ApplyRequest) -> str:
 
 
 def _code_refusal(env: Env, request: ApplyRequest) -> str:
-    if not auth_file.read(env.settings).enrolment_by_code:
-        return ""
+    try:
+        if not auth_file.read(env.settings).enrolment_by_code:
+            return ""
+    except ApiError:
+        return "this node's auth.json cannot be read"
     offered = [code for name, code in request.enrolment_codes.items() if own_node.is_own_name(env.settings, name)]
     if any(enrolment.is_valid(env.settings, env.clock, code) for code in offered):
         return ""

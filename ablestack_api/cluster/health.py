@@ -52,7 +52,8 @@ def ping_hosts(env: Env, request: ApplyRequest, deadline: Deadline) -> None:
     config = cluster_file.read(env.settings).document.cluster
     wanted = {host.ablecube for host in request.hosts}
     members = [target for target in targets.hosts(env.settings, config) if target.address in wanted]
-    outcomes = fanout.at_once(members, lambda target: probe(env, target, deadline))
+    limit = Deadline(env.clock, min(PROBE_SECONDS, deadline.remaining()))
+    outcomes = fanout.at_once(members, lambda target: probe(env, target, limit))
     failed = next((outcome for outcome in outcomes if outcome.bad), None)
     if failed is not None:
         raise PeersFailed(

@@ -55,8 +55,10 @@ class SystemLibvirt:
 
         with self._lock:
             connection = self._connection
-        if connection is not None and connection.isAlive():
-            return connection
+        if connection is not None:
+            with contextlib.suppress(libvirt.libvirtError):  # it may be too dead to say so
+                if connection.isAlive():
+                    return connection
         _start_event_loop(libvirt)
         connection = libvirt.open(self._uri)
         with contextlib.suppress(libvirt.libvirtError):  # the test driver has no keep-alive

@@ -135,7 +135,7 @@ def _refuse_strangers(known: set[str], step: Step) -> None:
 def _stage(env: Env, kind: Kind, record: Participation) -> None:
     try:
         kind.stage(env, record.payload)
-    except ApiError:
+    except Exception:
         transactions.restore_files(record)
         transactions.end(env.settings, record, UNDONE, env.clock)
         raise

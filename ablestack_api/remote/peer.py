@@ -5,6 +5,7 @@ redirect and reads no proxy from the environment (ADR 0003).
 """
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterable
@@ -21,6 +22,15 @@ CONNECT_SECONDS = 3.0
 MAX_ANSWER = 4 * 1024 * 1024
 # Below the 5 s after which the server closes an idle connection, so that we never send into a closing one.
 IDLE_SECONDS = 2.0
+# However long an answer may take, the peer's kernel acknowledges what it gets. One that does not is cut off or has no power:
+# its open connections fail after this long, not at the deadline (tcp(7)).
+SILENT_SECONDS = 6
+GIVE_UP_ON_SILENCE = (
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENT_SECONDS * 1000),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 2),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
+)
 
 
 class PeerUnreachable(Exception):
@@ -94,6 +104,13 @@ class HttpPeers:
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             raise PeerUnreachable(f"the connection failed: {str(error) or 'it was closed'}") from error
 
+    def close(self) -> None:
+        """Close every idle connection. The daemon never needs to: it ends with its process."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.close()
+            self._pools.clear()
+
     def _send(self, target: Target, method: str, path: str, headers: dict[str, str], content: bytes | None) -> PeerAnswer:
         url = httpcore.URL(
             scheme=self._settings.peer_scheme, host=target.address, port=self._settings.peer_port, target=path
@@ -142,7 +159,8 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         wait = self.wait(CONNECT_SECONDS)
-        return _DeadlineStream(self._plain.connect_tcp(host, port, wait, local_address, socket_options), self)
+        options = [*(socket_options or ()), *GIVE_UP_ON_SILENCE]
+        return _DeadlineStream(self._plain.connect_tcp(host, port, wait, local_address, options), self)
 
 
 class _DeadlineStream(httpcore.NetworkStream):

@@ -67,7 +67,8 @@ class Host(_Part):
 
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: Callable[[Any], Json]) -> Json:
-        return {key: value for key, value in handler(self).items() if value is not None}
+        others = self.model_extra or {}
+        return {key: value for key, value in handler(self).items() if value is not None or key in others}
 
 
 class Ccvm(_Part):

@@ -67,8 +67,8 @@ def render(present: str, wanted: list[Entry], ours: set[str]) -> str:
     Comments, blank lines, lines with one field and lines with any foreign name stay, in their order and to the byte.
     """
     kept = [line for line in present.split("\n") if not _is_ours(line, ours)]
-    while kept and kept[-1] == "":
-        kept.pop()
+    if kept[-1:] == [""]:
+        kept.pop()  # no line: what follows the last newline
     return "\n".join([*kept, *(entry.line for entry in wanted), ""])
 
 

@@ -14,6 +14,7 @@ M = TypeVar("M", bound=BaseModel)
 
 # curl -d sends JSON under this type, and clients of 0.1.2 were never asked for one.
 READ_AS_JSON = ("", "application/json", "application/x-www-form-urlencoded", "text/plain")
+DEEPEST = 64
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -70,7 +71,23 @@ def _object(data: bytes) -> dict[str, Any]:
         raise BadInput(f"invalid request: the body is not JSON ({error})", fields=[("", "not JSON")]) from error
     if not isinstance(value, dict):
         raise BadInput("invalid request: the body is not a JSON object", fields=[("", "not an object")])
+    if _is_deeper(value, DEEPEST):
+        raise BadInput(
+            f"invalid request: the body is nested deeper than {DEEPEST} levels", fields=[("", "nested too deeply")]
+        )
     return value
+
+
+def _is_deeper(value: object, limit: int) -> bool:
+    """Level by level: no recursion of our own on what a stranger sent."""
+    level = [value]
+    for _ in range(limit):
+        objects = [part for part in level if isinstance(part, dict)]
+        lists = [part for part in level if isinstance(part, list)]
+        level = [item for part in objects for item in part.values()] + [item for part in lists for item in part]
+        if not level:
+            return False
+    return True
 
 
 def _reason(item: Any) -> str:
