@@ -1,14 +1,14 @@
 """Rotating the internal token on every node (contract 01 §3.3, §3.4)."""
 
-import hashlib
 from typing import Any
 
 from ablestack_api.auth import new_secret
+from ablestack_api.auth.new_secret import SharedSecret
 from ablestack_api.core.clock import Deadline
 from ablestack_api.core.secret import MASK
+from ablestack_api.core.settings import Settings
 from ablestack_api.env import Env
 from ablestack_api.orchestrator import targets, transaction
-from ablestack_api.orchestrator.participant import Facts, Kind, Payload
 from ablestack_api.orchestrator.transaction import Change
 from ablestack_api.state import cluster_file, internal_token, overlap
 from ablestack_api.state.cluster_document import ClusterDocument
@@ -42,44 +42,28 @@ def apply_here(env: Env, token: str, holder: str, deadline: Deadline) -> None:
     transaction.run(env, change, deadline)
 
 
-def _check(env: Env, payload: Payload) -> None:
-    new_secret.require(payload, "internal_token")
-    internal_token.refuse_if_managed_by_environment(env.settings)
-    cluster_file.read(env.settings)
+def _refuse(settings: Settings) -> None:
+    internal_token.refuse_if_managed_by_environment(settings)
+    cluster_file.read(settings)
 
 
-def _files(env: Env, _payload: Payload) -> list[str]:
-    return [env.settings.cluster_json, overlap.path(env.settings)]
-
-
-def _stage(env: Env, payload: Payload) -> None:
-    overlap.stage(env.settings, overlap.INTERNAL_TOKEN, payload["internal_token"])
-
-
-def _apply(env: Env, payload: Payload) -> Facts:
-    new, old = payload["internal_token"], internal_token.present(env.settings)
-
+def _store(settings: Settings, token: str) -> None:
     def put(document: ClusterDocument) -> None:
-        document.security.internal_token = new
+        document.security.internal_token = token
 
-    if old != new:
-        overlap.promoted(env.settings, overlap.INTERNAL_TOKEN, old)
-        cluster_file.edit(env.settings, put)
-    present = internal_token.present(env.settings)
-    return {"revision": hashlib.sha256(present.encode()).hexdigest()[:16]}
+    cluster_file.edit(settings, put)
 
 
-def _finish(env: Env, _payload: Payload) -> list[Facts]:
-    overlap.finish(env.settings, overlap.INTERNAL_TOKEN, env.clock)
-    return []
-
-
-KIND = Kind(
-    name="internal token",
-    path="/auth/internal-token/apply",
-    files=_files,
-    check=_check,
-    stage=_stage,
-    apply=_apply,
-    finish=_finish,
+KIND = new_secret.kind_of(
+    SharedSecret(
+        name="internal token",
+        path="/auth/internal-token/apply",
+        field="internal_token",
+        overlap=overlap.INTERNAL_TOKEN,
+        file=lambda settings: settings.cluster_json,
+        present=internal_token.present,
+        store=_store,
+        refuse=_refuse,
+        keep_seconds=lambda _settings: 0,
+    )
 )

@@ -1,17 +1,17 @@
 """One signing value on all nodes, so that a token of one is accepted by all (contract 01 §3.5, §3.6)."""
 
-import hashlib
 from dataclasses import replace
 from typing import Any
 
 from ablestack_api.auth import new_secret
+from ablestack_api.auth.new_secret import SharedSecret
 from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import ApiError, AuthNotInitialized, BadInput, Conflict, bad_field
 from ablestack_api.core.secret import MASK
+from ablestack_api.core.settings import Settings
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
 from ablestack_api.orchestrator import targets, transaction
-from ablestack_api.orchestrator.participant import Facts, Kind, Payload
 from ablestack_api.orchestrator.transaction import Change
 from ablestack_api.state import auth_file, cluster_file, internal_token, overlap
 from ablestack_api.state.cluster_document import ClusterDocument
@@ -92,42 +92,26 @@ def _by_role(env: Env, document: ClusterDocument) -> dict[str, list[Target]]:
     }
 
 
-def _check(env: Env, payload: Payload) -> None:
-    new_secret.require(payload, "token")
-    if env.settings.signing_value_override:
+def _refuse(settings: Settings) -> None:
+    if settings.signing_value_override:
         raise Conflict("auth apply failed: the signing value is managed by environment (ABLESTACK_AUTH_TOKEN_SECRET)")
-    auth_file.read(env.settings)
+    auth_file.read(settings)
 
 
-def _files(env: Env, _payload: Payload) -> list[str]:
-    return [env.settings.auth_json, overlap.path(env.settings)]
+def _store(settings: Settings, value: str) -> None:
+    auth_file.edit(settings, lambda data: data.update(access_token_secret=value))
 
 
-def _stage(env: Env, payload: Payload) -> None:
-    overlap.stage(env.settings, overlap.SIGNING_VALUE, payload["token"])
-
-
-def _apply(env: Env, payload: Payload) -> Facts:
-    new, old = payload["token"], auth_file.signing_value(env.settings)
-    if old != new:
-        overlap.promoted(env.settings, overlap.SIGNING_VALUE, old)
-        auth_file.edit(env.settings, lambda data: data.update(access_token_secret=new))
-    present = auth_file.signing_value(env.settings)
-    return {"revision": hashlib.sha256(present.encode()).hexdigest()[:16]}
-
-
-def _finish(env: Env, _payload: Payload) -> list[Facts]:
-    lifetime = auth_file.ttl_seconds(env.settings, auth_file.read(env.settings))
-    overlap.finish(env.settings, overlap.SIGNING_VALUE, env.clock, keep_seconds=lifetime)
-    return []
-
-
-KIND = Kind(
-    name="signing value",
-    path="/auth/apply",
-    files=_files,
-    check=_check,
-    stage=_stage,
-    apply=_apply,
-    finish=_finish,
+KIND = new_secret.kind_of(
+    SharedSecret(
+        name="signing value",
+        path="/auth/apply",
+        field="token",
+        overlap=overlap.SIGNING_VALUE,
+        file=lambda settings: settings.auth_json,
+        present=auth_file.signing_value,
+        store=_store,
+        refuse=_refuse,
+        keep_seconds=lambda settings: auth_file.ttl_seconds(settings, auth_file.read(settings)),
+    )
 )
