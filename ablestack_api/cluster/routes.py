@@ -117,7 +117,8 @@ def get_cluster_health() -> Response:
 @blueprint.get("/cube/system/config")
 @endpoint("The node's profile", returns=SystemProfile, errors=FILE_ERRORS)
 def get_system_config() -> Response:
-    return reply.ok(system_config.read(env()))
+    shape, etag = system_config.read(env())
+    return reply.ok(shape, headers={"ETag": f'"{etag}"'})
 
 
 @blueprint.post("/cube/system/config")

@@ -30,8 +30,10 @@ FREE_TEXTS = (("license", "type"),)
 LONGEST_TEXT = 100
 
 
-def read(env: Env) -> dict[str, Any]:
-    return _shape(cluster_file.read(env.settings).document.profile)
+def read(env: Env) -> tuple[dict[str, Any], str]:
+    """(the bare profile as 0.1.2 answered it, etag of cluster.json)."""
+    present = cluster_file.read(env.settings)
+    return _shape(present.document.profile), present.etag
 
 
 def control(env: Env, request: SystemConfigRequest, holder: str, if_match: str | None, deadline: Deadline) -> dict[str, Any]:
@@ -80,7 +82,7 @@ def _check_value(request: SystemConfigRequest) -> None:
 
 
 def _part(env: Env, request: SystemConfigRequest) -> dict[str, Any]:
-    shape = read(env)
+    shape, _ = read(env)
     if not request.depth1:
         return shape
     section = shape[request.depth1]

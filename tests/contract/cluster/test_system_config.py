@@ -26,6 +26,14 @@ def test_the_bare_profile(node: NodeUnderTest, credential: str) -> None:
     assert (answer.status, answer.body) == (200, PROFILE)
 
 
+def test_its_etag_guards_a_write(node: NodeUnderTest) -> None:
+    node.write_cluster(documents.document())
+    etag = node.call("GET", PATH).headers["etag"]
+    update = {"action": "update", "depth1": "bootstrap", "depth2": "wall", "value": "true"}
+    answers = [node.call("POST", PATH, update, headers={**node.bearer(), "If-Match": etag}).status for _ in range(2)]
+    assert answers == [200, 412]
+
+
 def test_values_of_old_files_are_put_right(node: NodeUnderTest) -> None:
     node.write_cluster({"bootstrap": {"scvm": "TRUE", "ccvm": True, "wall": "", "gfs_configure": None}})
     shown = node.call("GET", PATH).body["bootstrap"]
