@@ -6,7 +6,6 @@ to the operator and never replaced.
 
 import os
 import threading
-from collections.abc import Iterable
 
 from ablestack_api.core import log
 from ablestack_api.core.errors import ApiError
@@ -16,6 +15,8 @@ from ablestack_api.state import cluster_file, error_list, hosts_file, json_file
 from ablestack_api.state.cluster_document import ClusterDocument
 from ablestack_api.tools import ssh
 
+# Address -> the names it is known by.
+Places = dict[str, set[str]]
 # Nodes that were just set up may take a while to answer.
 PAUSES = (15.0, 30.0, 60.0, 60.0, 60.0)
 _running = threading.Lock()
@@ -29,11 +30,10 @@ def start_scan(env: Env) -> bool:
     return True
 
 
-def scan(env: Env, names: Iterable[str]) -> set[str]:
-    """One attempt. Returns the names that did not answer. Raises what the program or the file raises."""
+def scan(env: Env, places: Places) -> Places:
+    """One attempt. Returns the places that did not answer. Raises what the program or the file raises."""
     port = ssh.configured_port(_text(env.settings.below("etc/ssh/sshd_config")))
-    wanted = sorted(names)
-    scanned = ssh.read_host_keys(env.runner, wanted, port)
+    scanned = ssh.read_host_keys(env.runner, places, port)
     path = _path(env)
     with json_file.locked(os.path.join(env.settings.state_root, "known_hosts")):
         present = _text(path)
@@ -42,26 +42,38 @@ def scan(env: Env, names: Iterable[str]) -> set[str]:
             json_file.write_bytes(path, _appended(present, merge.lines), mode=0o600)
     _tell(env, merge, path)
     answered = merge.known | merge.added | set(merge.changed)
-    return {name for name in wanted if known_hosts.entry_name(name, port) not in answered}
+    return {
+        address: names
+        for address, names in places.items()
+        if not all(known_hosts.entry_name(name, port) in answered for name in names)
+    }
 
 
-def names_of_cluster(document: ClusterDocument, hosts_text: str) -> set[str]:
-    """Host names and management addresses of hosts and guests, and every name /etc/hosts gives to those addresses."""
+def places_of_cluster(document: ClusterDocument, hosts_text: str) -> Places:
+    """Management addresses of hosts and guests, each with itself, its host name and the names of /etc/hosts."""
     config = document.cluster
-    addresses = {config.ccvm.ip} | {host.ablecube for host in config.hosts}
-    addresses |= {host.scvm_mngt or "" for host in config.hosts if config.is_hci}
-    entries = [line.split("#", 1)[0].split() for line in hosts_text.splitlines()]
-    names = {name for fields in entries if fields and fields[0] in addresses for name in fields[1:]}
-    every = names | addresses | {host.hostname for host in config.hosts}
-    return {name for name in every if name and not name.startswith("-")}
+    places: Places = {config.ccvm.ip: set()}
+    for host in config.hosts:
+        places[host.ablecube] = {host.hostname}
+        if config.is_hci:
+            places[host.scvm_mngt or ""] = set()
+    for fields in (line.split("#", 1)[0].split() for line in hosts_text.splitlines()):
+        if fields and fields[0] in places:
+            places[fields[0]].update(fields[1:])
+    return {address: {address, *(name for name in names if _is_plain(name))} for address, names in places.items() if address}
+
+
+def _is_plain(name: str) -> bool:
+    """A name that ssh-keyscan reads as one name."""
+    return bool(name) and not name.startswith("-") and "," not in name
 
 
 def _scan_all(env: Env) -> None:
+    """The cluster is read anew each time: it may have changed since the last attempt."""
     try:
-        document = cluster_file.read(env.settings).document
-        missing = names_of_cluster(document, hosts_file.read(env.settings))
         for pause in (*PAUSES, 0.0):
-            missing = scan(env, missing)
+            places = places_of_cluster(cluster_file.read(env.settings).document, hosts_file.read(env.settings))
+            missing = scan(env, places)
             if not missing:
                 return
             env.clock.sleep(pause)

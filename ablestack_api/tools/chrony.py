@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ablestack_api.core.settings import Settings
 
 HEADER = "# Written by the ABLESTACK API (time server of the cluster); changes are lost at the next apply."
+LOCAL = "local stratum 10 orphan"
 UNIT = "chronyd"  # Debian's chrony.service has this name as an alias
 
 
@@ -46,6 +47,7 @@ def render(plan: Plan, path: str) -> str:
     ]
     lines += ["driftfile /var/lib/chrony/drift", "makestep 1.0 3", "rtcsync"]
     lines += [f"allow {network}" for network in plan.networks]
-    lines += ["local stratum 10" if plan.mode == "internal" else "#local stratum 10"]
+    # The first two hosts follow each other. With orphan (chrony.conf(5)) one of them leads, always the same while it lives.
+    lines += [LOCAL if plan.mode == "internal" else f"#{LOCAL}"]
     lines += [f"keyfile {keys}", "leapsectz right/UTC", "logdir /var/log/chrony"]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """ssh-keyscan(1) and the port of sshd_config(5)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 
 from ablestack_api.core.runner import Runner
 
@@ -9,10 +9,14 @@ OVERHEAD_SECONDS = 15.0
 DEFAULT_PORT = 22
 
 
-def read_host_keys(runner: Runner, hosts: Sequence[str], port: int) -> str:
-    """known_hosts lines of the hosts that answered. Exit code 1 means that some did not."""
-    argv = ["ssh-keyscan", "-T", str(CONNECT_SECONDS), "-p", str(port), "--", *hosts]
-    return runner.run(argv, timeout=OVERHEAD_SECONDS + CONNECT_SECONDS * len(hosts), ok=(0, 1)).stdout
+def read_host_keys(runner: Runner, places: Mapping[str, Collection[str]], port: int) -> str:
+    """known_hosts lines of the addresses that answered, one for each of their names. Exit code 1: some did not answer.
+
+    Each address is asked once, whatever it is called: sshd drops callers that come too many at a time (MaxStartups).
+    """
+    asked = "".join(f"{address} {','.join(sorted(names))}\n" for address, names in sorted(places.items()))
+    argv = ["ssh-keyscan", "-T", str(CONNECT_SECONDS), "-p", str(port), "-f", "-"]
+    return runner.run(argv, stdin=asked, timeout=OVERHEAD_SECONDS + CONNECT_SECONDS * len(places), ok=(0, 1)).stdout
 
 
 def configured_port(sshd_config: str) -> int:

@@ -1,14 +1,24 @@
 """systemctl(1)."""
 
+from ablestack_api.core.errors import CommandFailed
 from ablestack_api.core.runner import Runner
 
 RESTART_SECONDS = 15.0
 QUERY_SECONDS = 5.0
+# What systemctl says when a unit was started five times within ten seconds (systemd.unit(5), StartLimitBurst=).
+TOO_OFTEN = "attempted too often"
 
 
 def restart(runner: Runner, unit: str) -> None:
-    """Raises CommandFailed, CommandTimedOut, ProgramMissing."""
-    runner.run(["systemctl", "restart", "--", unit], timeout=RESTART_SECONDS)
+    """Also when it was restarted a moment ago. Raises CommandFailed, CommandTimedOut, ProgramMissing."""
+    argv = ["systemctl", "restart", "--", unit]
+    try:
+        runner.run(argv, timeout=RESTART_SECONDS)
+    except CommandFailed as error:
+        if TOO_OFTEN not in error.detail:
+            raise
+        runner.run(["systemctl", "reset-failed", "--", unit], timeout=QUERY_SECONDS)
+        runner.run(argv, timeout=RESTART_SECONDS)
 
 
 def enable_now(runner: Runner, unit: str) -> None:

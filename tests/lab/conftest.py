@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from tests.lab import host, lifecycle, parallel, profile
+from tests.lab import cluster, host, lifecycle, parallel, profile
 from tests.lab.errors import CannotRunError
 from tests.lab.lab import Lab
 
@@ -48,5 +48,20 @@ def lab(running_lab: Lab) -> Iterator[Lab]:
 def fresh_lab(lab: Lab) -> Lab:
     """The lab with the product on every node as if it was installed this moment: no cluster, no accounts' tokens."""
     parallel.each(lab.profile.nodes, lab.reset_product)
+    lifecycle.wait_answering(lab)
+    return lab
+
+
+@pytest.fixture(scope="module")
+def product_as_new(running_lab: Lab) -> Iterator[None]:
+    """After the last test of the file the product of every node is as new."""
+    yield
+    parallel.each(running_lab.profile.nodes, running_lab.reset_product)
+
+
+@pytest.fixture
+def cluster_lab(product_as_new: None, lab: Lab) -> Lab:
+    """The lab as one complete cluster with its guests, all marked as deployed; a good one is used again."""
+    cluster.make_complete(lab)
     lifecycle.wait_answering(lab)
     return lab

@@ -151,6 +151,10 @@ class Machine:
         """The process id of the node's systemd-nspawn, found by its machine name."""
         return supervisors(self.name).get(self.name)
 
+    def unit_processes(self, unit: str) -> list[int]:
+        """The processes of one unit, by their numbers on this machine; empty when it does not run."""
+        return _group_processes(self.name, f"{unit}/")
+
     def _leader(self) -> int | None:
         """The process that is number 1 in the node: the only child of systemd-nspawn."""
         supervisor = self.supervisor()
@@ -214,11 +218,11 @@ def _make_groups(name: str) -> list[Path]:
     return groups
 
 
-def _group_processes(name: str) -> list[int]:
-    """The processes in the node's control groups, by their numbers on this machine."""
+def _group_processes(name: str, below: str = "") -> list[int]:
+    """The processes in the node's control groups, by their numbers on this machine; `below` ends the name of a group."""
     found: set[int] = set()
     for root in _hierarchies():
-        for file in (root / name).rglob("cgroup.procs"):
+        for file in (root / name).rglob(f"{below}cgroup.procs"):
             with contextlib.suppress(OSError):
                 found.update(int(word) for word in file.read_text(encoding="ascii").split())
     return sorted(found - {0})

@@ -100,6 +100,7 @@ def _restore_identity(machine: Machine, node: Node) -> None:
         if path.read_text(encoding="utf-8") != content:
             path.write_text(content, encoding="ascii")
             if name == identity.CHRONY_FILE:
+                machine.run(["systemctl", "reset-failed", "chrony"], ok=None)  # a unit may start only so often
                 machine.run(["systemctl", "restart", "chrony"])
 
 

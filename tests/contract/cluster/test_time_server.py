@@ -46,7 +46,7 @@ def test_this_node_follows_the_other_first_host(configured: NodeUnderTest) -> No
         "makestep 1.0 3",
         "rtcsync",
         "allow 10.10.0.0/16",
-        "local stratum 10",
+        "local stratum 10 orphan",
         "keyfile /etc/chrony.keys",
         "leapsectz right/UTC",
         "logdir /var/log/chrony",
@@ -74,9 +74,9 @@ def test_the_body_overrides_the_file(configured: NodeUnderTest) -> None:
 @pytest.mark.parametrize(
     ("servers", "external", "mode", "stratum"),
     [
-        (["10.10.31.1"], "ntp.example", "external", "#local stratum 10"),
-        (["10.10.31.1"], "", "none", "#local stratum 10"),
-        (["10.10.31.2"], "", "internal", "local stratum 10"),
+        (["10.10.31.1"], "ntp.example", "external", "#local stratum 10 orphan"),
+        (["10.10.31.1"], "", "none", "#local stratum 10 orphan"),
+        (["10.10.31.2"], "", "internal", "local stratum 10 orphan"),
     ],
 )
 def test_modes(node: NodeUnderTest, servers: list[str], external: str, mode: str, stratum: str) -> None:
@@ -174,6 +174,15 @@ def test_chrony_is_restarted(configured: NodeUnderTest) -> None:
     value = configured.call("POST", PATH).body["val"]
     assert value["restarted"] is True
     assert "skipped" not in value
+
+
+def test_chrony_is_restarted_soon_after_other_restarts(configured: NodeUnderTest) -> None:
+    runner = whole_system.believe(configured).runner
+    told = "Job for chrony.service failed because start of the service was attempted too often.\n"
+    runner.expect(RESTART, code=1, stderr=told)
+    runner.expect(["systemctl", "reset-failed", "--", "chronyd"])
+    runner.expect(RESTART)
+    assert configured.call("POST", PATH).body["val"]["restarted"] is True
 
 
 RESTART_FAILURES: list[tuple[dict[str, Any], int]] = [

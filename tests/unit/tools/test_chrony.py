@@ -23,7 +23,7 @@ PLANS = [
 def test_the_mode(plan: Plan, mode: str) -> None:
     assert plan.mode == mode
     lines = chrony.render(plan, "/etc/chrony.conf").splitlines()
-    assert ("local stratum 10" in lines) is (mode == "internal")
+    assert ("local stratum 10 orphan" in lines) is (mode == "internal")
     assert [line for line in lines if line.startswith("allow")] == [f"allow {network}" for network in plan.networks]
 
 
