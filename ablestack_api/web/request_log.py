@@ -48,7 +48,7 @@ def _end(response: Response) -> Response:
         "client_ip": asked.remote_addr,
         "caller": state.caller.name if "caller" in state else "",
     }
-    log.append(here.settings.request_log, record)
+    log.append(here.settings.request_log, record, look_seconds=log.LOOK_SECONDS)
     if asked.method not in READS:
         _audit(record, here.settings.audit_log)
     return response
