@@ -11,6 +11,7 @@ SOURCES := ablestack_api tests
 
 PROFILE ?= hci
 NODE ?= cube1
+TESTS ?= tests/lab
 LAB := $(BIN)/python -m tests.lab
 
 .PHONY: help setup demo run test check bench lab lab-test lab-status lab-shell lab-down lock openapi clean
@@ -52,9 +53,9 @@ lab: setup ## A real three-node cluster in namespaces, with the product installe
 	$(LAB) up --profile $(PROFILE)
 	$(LAB) apply --profile $(PROFILE)
 
-lab-test: setup ## The tests that need the lab (root; PROFILE=…)
+lab-test: setup ## The tests that need the lab (root; PROFILE=…, TESTS=arguments of pytest)
 	$(LAB) prepare
-	$(LAB) test --profile $(PROFILE)
+	$(LAB) test --profile $(PROFILE) -- $(TESTS)
 
 lab-status: setup ## What of the lab is running
 	$(LAB) status --profile $(PROFILE)
