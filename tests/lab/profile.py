@@ -1,4 +1,4 @@
-"""Reads profiles.yaml into frozen values and refuses what the lab could not build."""
+"""Reads lab.yaml into frozen values and refuses what the lab could not build."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import yaml
 
 from tests.lab.errors import LabError
 
-PROFILES = Path(__file__).with_name("profiles.yaml")
+PROFILES = Path(__file__).with_name("lab.yaml")
 TEST_RANGE = IPv4Network("198.18.0.0/15")
 NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 NODE_NAME = re.compile(r"[a-z][a-z0-9]{0,8}")

@@ -21,7 +21,7 @@ profiles:
 
 
 def _load(folder: Path, **values: str) -> profile.Profile:
-    file = folder / "profiles.yaml"
+    file = folder / "lab.yaml"
     file.write_text(BROKEN.format(**{"prefix": "198.18.10.0/24", "name": "cube1", "address": "198.18.10.1"} | values))
     return profile.load("one", file)
 
