@@ -15,6 +15,7 @@ from ablestack_api.orchestrator.fanout import Outcome
 from ablestack_api.orchestrator.transaction import Change
 from ablestack_api.state import cluster_file, internal_token
 from ablestack_api.state.cluster_document import ClusterDocument
+from ablestack_api.state.cluster_file import ClusterFile
 
 # A node's own worst case is a chrony restart (15 s) and the preparation of the host; in a check it probes all hosts at once.
 APPLY_SECONDS = 90.0
@@ -32,7 +33,7 @@ def apply(env: Env, request: ApplyRequest, holder: str, if_match: str | None, de
     if completed.action_of(done) == CHECK:
         return _check_everywhere(env, done, members, Deadline(env.clock, min(CHECK_SECONDS, deadline.remaining())))
     _refuse_without_common_token(env, done, members)
-    outcomes = transaction.run(env, _change(env, done, present.document, members, holder), deadline)
+    outcomes = transaction.run(env, _change(env, done, present, members, holder), deadline)
     answer = {"code": 200, "message": "apply success", "results": [outcome.entry() for outcome in outcomes]}
     if any(member.local for member in members):
         answer["revision"] = local_apply.revision(env)
@@ -49,7 +50,7 @@ def apply_here(env: Env, request: ApplyRequest, holder: str, if_match: str | Non
         health.ping_hosts(env, done, deadline)
         return {"code": 200, "val": "Cluster Config PingCheck Success"}
     members = [targets.this_node(env.settings)]
-    outcomes = transaction.run(env, _change(env, done, present.document, members, holder, here=True), deadline)
+    outcomes = transaction.run(env, _change(env, done, present, members, holder, here=True), deadline)
     return {"code": 200, "val": f"Cluster Config {action} Success"} | _steps(outcomes)
 
 
@@ -63,7 +64,7 @@ def _refuse_without_common_token(env: Env, request: ApplyRequest, members: list[
 def _change(
     env: Env,
     request: ApplyRequest,
-    document: ClusterDocument,
+    present: ClusterFile,
     members: list[Target],
     holder: str,
     *,
@@ -75,9 +76,9 @@ def _change(
         given = request.security.internal_token if alone else ""
         token = given or internal_token.present(env.settings) or cluster_file.new_token()
         request.security.internal_token = token
-        backup_path = document.cluster.backup_path if completed.option_of(request) == "add" else ""
+        backup_path = present.document.cluster.backup_path if completed.option_of(request) == "add" else ""
     payload = local_apply.payload_of(request, token, backup_path)
-    return Change(local_apply.KIND, payload, members, holder, "apply failed", token or None)
+    return Change(local_apply.KIND, payload, members, holder, "apply failed", token or None, based_on=present.etag)
 
 
 def _targets(env: Env, request: ApplyRequest, document: ClusterDocument) -> list[Target]:

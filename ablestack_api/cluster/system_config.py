@@ -46,7 +46,9 @@ def control(env: Env, request: SystemConfigRequest, holder: str, if_match: str |
     cluster_file.require_match(present.etag, if_match)
     members = _hosts(env, present.document) if everywhere else [targets.this_node(env.settings)]
     payload = request.model_dump(exclude={"transaction", "request"})
-    outcomes = transaction.run(env, Change(KIND, payload, members, holder, "apply failed"), deadline)
+    based_on = present.etag if if_match else ""
+    change_all = Change(KIND, payload, members, holder, "apply failed", based_on=based_on)
+    outcomes = transaction.run(env, change_all, deadline)
     if not everywhere:
         return {"code": 200, "val": "ok"}
     results = [{**outcome.entry(), "message": outcome.message or "ok"} for outcome in outcomes]

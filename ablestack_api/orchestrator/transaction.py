@@ -17,7 +17,7 @@ from ablestack_api.env import Env
 from ablestack_api.orchestrator import fanout, participant
 from ablestack_api.orchestrator.fanout import FAILED, OK, SKIPPED, Outcome
 from ablestack_api.orchestrator.participant import Kind, Payload, Step
-from ablestack_api.state import transactions
+from ablestack_api.state import cluster_file, transactions
 from ablestack_api.state.transactions import FINISHED, UNDECIDED, UNDONE, Journal
 
 # Telling the decision has time of its own: it must be told although the request's time may be over.
@@ -28,7 +28,11 @@ LOCK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be done. `failure` is the message 0.1.2 gave when it did not work."""
+    """What is to be done. `failure` is the message 0.1.2 gave when it did not work; `token` introduces us to new nodes.
+
+    `based_on` is the etag of the cluster.json that the payload was made from, empty when it does not matter: it is looked
+    at once more under the lock.
+    """
 
     kind: Kind
     payload: Payload
@@ -36,14 +40,15 @@ class Change:
     holder: str
     failure: str
     token: str | None = None
+    based_on: str = ""
 
 
 def run(env: Env, change: Change, deadline: Deadline) -> list[Outcome]:
     """Make the change on every target, in the order of the targets; every outcome is ok or skipped.
 
-    Raises Busy when this node leads or takes part in another change; the error of this node when it is the only one
-    that failed; PeersFailed (member `results`) otherwise. After any error all nodes that answered are as before, and
-    those that did not are put back as soon as they answer.
+    Raises Busy when this node leads or takes part in another change; RevisionChanged; the error of this node when it is
+    the only one that failed; PeersFailed (member `results`) otherwise. After any error all nodes that answered are as
+    before, and those that did not are put back as soon as they answer.
     """
     lock = transactions.CoordinatorLock(env.settings)
     if not lock.acquire(LOCK_SECONDS):
@@ -72,6 +77,8 @@ class _Run:
 
     def lead(self) -> list[Outcome]:
         transactions.refuse_if_pending(self._env.settings, now=self._journal.since)
+        if self._change.based_on:
+            cluster_file.require_match(cluster_file.read_or_empty(self._env.settings).etag, self._change.based_on)
         transactions.write_journal(self._env.settings, self._journal)
         prepared = self._prepare()
         if any(outcome.bad for outcome in prepared):
