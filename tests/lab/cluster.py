@@ -174,7 +174,8 @@ def frozen(lab: Lab, node: str) -> Iterator[None]:
     assert pids, f"the daemon of {node} has no processes"
     try:
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):  # a program that the daemon ran just now may have ended
+                os.kill(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in pids:

@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterable
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,7 +50,8 @@ def make_switch(profile: Profile) -> None:
     lines = ["link set lo up"]
     for network in profile.networks.values():
         lines += [
-            f"link add {network.name} type bridge forward_delay 0 mcast_snooping 0",
+            # An address of its own: otherwise a bridge takes the lowest of its cables', and loses it with that cable.
+            f"link add {network.name} address {_mac(network.gate)} type bridge forward_delay 0 mcast_snooping 0",
             f"address add {network.gate}/{network.prefix.prefixlen} dev {network.name}",
             f"link set {network.name} up",
         ]
@@ -63,7 +65,7 @@ def plug(profile: Profile, node: Node) -> None:
     run(["ip", "netns", "add", name])
     lines = []
     for network in _networks_of(profile, node):
-        cable, mac = _cable(node, network), _mac(node, network)
+        cable, mac = _cable(node, network), _mac(node.addresses[network.name])
         lines += [
             f"link add {cable} type veth peer name {network.device} address {mac} netns {name}",
             f"link set {cable} master {network.name} up",
@@ -161,9 +163,9 @@ def _cable(node: Node, network: Network) -> str:
     return f"{node.name}-{network.device}"
 
 
-def _mac(node: Node, network: Network) -> str:
-    """A hardware address that stays the same when a node is powered off and on: 02:00 and its IPv4 address."""
-    return ":".join([LOCAL_MAC, *(f"{byte:02x}" for byte in node.addresses[network.name].packed)])
+def _mac(address: IPv4Address) -> str:
+    """A hardware address that stays the same when a node is powered off and on: 02:00 and the IPv4 address."""
+    return ":".join([LOCAL_MAC, *(f"{byte:02x}" for byte in address.packed)])
 
 
 def _batch(namespace: str, lines: Iterable[str]) -> None:
