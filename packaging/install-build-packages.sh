@@ -4,7 +4,7 @@
 set -eu
 
 if command -v apt-get >/dev/null; then
-  packages=(libvirt-dev pkg-config gcc python3-dev python3-venv wrk)
+  packages=(libvirt-dev pkg-config gcc python3-dev python3-venv openssl wrk)
   missing=()
   for package in "${packages[@]}"; do
     dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -12,7 +12,7 @@ if command -v apt-get >/dev/null; then
   install=(env DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends)
   refresh=(apt-get update --quiet)
 elif command -v dnf >/dev/null; then
-  packages=(libvirt-devel pkgconf-pkg-config gcc python3.11 python3.11-devel)
+  packages=(libvirt-devel pkgconf-pkg-config gcc openssl python3.11 python3.11-devel)
   missing=()
   for package in "${packages[@]}"; do
     rpm --query --quiet "$package" || missing+=("$package")
