@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ablestack_api.cluster.models import ApplyRequest, HostEntry
-from ablestack_api.core.errors import BadInput, bad_field
+from ablestack_api.core.errors import BadInput, bad_field, bad_fields
 from ablestack_api.state.cluster_document import CLUSTER_TYPES, HCI_TYPES, distinct
 
 HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*")
@@ -27,7 +27,7 @@ def of_payload(model: type[M], payload: dict[str, Any]) -> M:
         return model.model_validate(payload)
     except ValidationError as error:
         faults = [(".".join(str(part) for part in item["loc"]), item["msg"]) for item in error.errors()]
-        raise BadInput(f"invalid request: {faults[0][0]}: {faults[0][1]}", fields=faults) from error
+        raise bad_fields(faults) from error
 
 
 def pcs_list(request: ApplyRequest) -> None:

@@ -8,8 +8,6 @@ from ablestack_api.core.errors import ApiError, Unauthorized
 from ablestack_api.env import Env
 from ablestack_api.state import auth_file, cluster_file, enrolment, internal_token, own_node
 
-MIN_TOKEN = 16
-
 
 def require(env: Env, caller: Caller, request: ApplyRequest) -> None:
     """Raises Unauthorized, naming the condition, unless every one holds. Either way it is an audit event."""
@@ -22,7 +20,11 @@ def require(env: Env, caller: Caller, request: ApplyRequest) -> None:
 
 def _refusal(env: Env, caller: Caller, request: ApplyRequest) -> str:
     token = caller.unproven_token or ""
-    if request.action.lower() != INSERT or len(token) < MIN_TOKEN or token != request.security.internal_token:
+    if (
+        request.action.lower() != INSERT
+        or len(token) < internal_token.SHORTEST_FIRST_TOKEN
+        or token != request.security.internal_token
+    ):
         return "only an insert that brings the caller's own token is accepted"
     try:
         configured = cluster_file.read_or_empty(env.settings).document.is_configured

@@ -5,7 +5,7 @@ from typing import Any
 
 from ablestack_api.cluster import check_request
 from ablestack_api.cluster.models import TimeServerRequest
-from ablestack_api.core.errors import BadInput
+from ablestack_api.core.errors import bad_fields
 from ablestack_api.core.settings import Settings
 from ablestack_api.env import Env
 from ablestack_api.state import cluster_file, json_file, own_node
@@ -78,7 +78,7 @@ def _check(request: TimeServerRequest) -> None:
     faults = [(field, fault) for field, text in named if text and (fault := check_request.name_or_address_fault(text))]
     faults += [(field, "required") for field, text in named[1:] if not text]
     if faults:
-        raise BadInput(f"invalid request: {faults[0][0]}: {faults[0][1]}", fields=faults)
+        raise bad_fields(faults)
 
 
 def _is_self(settings: Settings, config: ClusterConfig, server: str) -> bool:

@@ -42,6 +42,11 @@ def bad_field(field: str, reason: str, message: str | None = None) -> BadInput:
     return BadInput(message or f"{field}: {reason}", fields=[(field, reason)])
 
 
+def bad_fields(faults: "Sequence[tuple[str, str]]") -> BadInput:
+    """Several wrong fields; the first one is told in the message, all are in `errors`."""
+    return BadInput(f"invalid request: {faults[0][0]}: {faults[0][1]}", fields=faults)
+
+
 class Unauthorized(ApiError):
     status = 401
     kind = "unauthorized"

@@ -4,7 +4,7 @@ import ipaddress
 from typing import Any
 
 from ablestack_api.core.clock import Deadline
-from ablestack_api.core.errors import BadInput
+from ablestack_api.core.errors import BadInput, bad_fields
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
 from ablestack_api.hosts.models import Neighbor
@@ -87,4 +87,4 @@ def _check(neighbor: Neighbor) -> None:
     ):
         faults.append(("hostname", "is not a host name" if name else "required"))
     if faults:
-        raise BadInput(f"invalid request: {faults[0][0]}: {faults[0][1]}", fields=faults)
+        raise bad_fields(faults)

@@ -8,6 +8,9 @@ from ablestack_api.core.settings import Settings
 from ablestack_api.state import cluster_file, overlap
 from ablestack_api.state.cluster_document import ClusterDocument
 
+# First trust does not even look at a shorter one (contract 01 §1.5).
+SHORTEST_FIRST_TOKEN = 16
+
 
 def present(settings: Settings) -> str:
     """The token this node calls its own; empty when it has none. A damaged cluster.json holds no token."""

@@ -10,11 +10,10 @@ from ablestack_api.core.caller import Caller
 from ablestack_api.core.errors import Unauthorized
 from ablestack_api.core.settings import Settings
 from ablestack_api.orchestrator.fanout import DEADLINE_HEADER, TOKEN_HEADER
+from ablestack_api.state import internal_token
 from ablestack_api.web import endpoint
 from ablestack_api.web.context import env, this_request, this_state
 from ablestack_api.web.endpoint import Access
-
-MIN_FIRST_TOKEN = 16
 
 
 class Credentials:
@@ -78,7 +77,7 @@ def _require_internal(internal: bool, address: str) -> Caller:
 
 def _may_be_first_trust(access: Access, offered: str) -> bool:
     """Only looked at, not believed: cluster.first_trust decides with the body and the state of this node."""
-    return access is Access.FIRST_TRUST and len(offered) >= MIN_FIRST_TOKEN
+    return access is Access.FIRST_TRUST and len(offered) >= internal_token.SHORTEST_FIRST_TOKEN
 
 
 def _seconds(text: str | None) -> float | None:
