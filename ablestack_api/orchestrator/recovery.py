@@ -94,9 +94,9 @@ def _settle_led(env: Env, kinds: Kinds, journal: Journal) -> None:
 def _tell(env: Env, kind: Kind, journal: Journal, member: Target) -> fanout.Outcome:
     phase = "finish" if journal.decision == FINISHED else "undo"
     deadline = Deadline(env.clock, CALL_SECONDS)
-    outcome = take_step(env, kind, member, Step(id=journal.id, phase=phase), {}, deadline)
+    outcome = take_step(env, kind, member, Step(id=journal.id, phase=phase), {}, deadline, journal.token or None)
     if outcome.outcome == fanout.REFUSED and journal.decision == UNDONE:
-        # It never learned our token (a first insert that was undone), so it has nothing to undo either, or it asks us.
+        # It never learned our token (a first insert that was undone), so it has nothing to undo either.
         return replace(outcome, outcome=fanout.OK)
     return outcome
 

@@ -73,6 +73,7 @@ class _Run:
             since=env.clock.now().timestamp(),
             members=list(change.targets),
             waiting=[target.address for target in change.targets],
+            token=change.token or "",
         )
 
     def lead(self) -> list[Outcome]:

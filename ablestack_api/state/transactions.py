@@ -33,7 +33,11 @@ PREPARED, APPLYING, APPLIED = "prepared", "applying", "applied"
 
 @dataclass(frozen=True)
 class Journal:
-    """The coordinator's record. `waiting` are the addresses that do not know the decision yet."""
+    """The coordinator's record. `waiting` are the addresses that do not know the decision yet.
+
+    `token` is the one that introduced us to new nodes (empty otherwise): it must reach them with the decision too, also
+    after this node has put back its own cluster.json, and with it the token. Secret (mode 0600).
+    """
 
     id: str
     kind: str
@@ -42,6 +46,7 @@ class Journal:
     members: list[Target]
     decision: str = UNDECIDED
     waiting: list[str] = field(default_factory=list)
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

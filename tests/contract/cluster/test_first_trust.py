@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from ablestack_api.orchestrator import recovery
 from ablestack_api.state import enrolment
+from ablestack_api.wiring import KINDS
 from tests.support import documents
 from tests.support.answer import Answer
 from tests.support.network import Network, files_of
@@ -282,4 +284,17 @@ def test_a_node_of_another_cluster_is_not_taken_over(network: Network) -> None:
     answer = nodes[0].call("POST", APPLY, documents.insert())
     assert answer.status == 502
     assert [entry["outcome"] for entry in answer.body["results"]] == ["skipped", "refused", "skipped"]
+    assert network.files() == before
+
+
+def test_a_first_insert_that_was_undone_is_undone_too_on_a_peer_that_was_cut_off(network: Network) -> None:
+    """This node has put back its cluster.json, and with it the only token that the peer knows, before the peer is back."""
+    nodes = network.add_hosts()
+    before = network.files()
+    network.is_silent("10.10.31.2", "apply", delivered=True)
+    assert nodes[0].call("POST", APPLY, documents.insert()).status == 502
+    assert network.open_changes() == ["10.10.31.1", "10.10.31.2"]
+    network.heal()
+    recovery.settle(nodes[0].env, KINDS)
+    assert network.open_changes() == []
     assert network.files() == before
