@@ -127,7 +127,7 @@ class _Source:
 
     def _told(self) -> Reading[Any]:
         with self._lock:
-            assert self._last is not None  # noqa: S101  a failed first collection was raised to the caller
+            assert self._last is not None
             return self._last
 
 

@@ -5,7 +5,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
-from tests.lab import mounts, paths, rootfs
+from tests.lab import cache, mounts, paths, rootfs
 from tests.lab.machine import Machine
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -49,7 +49,7 @@ def _sleep_library() -> Path:
     wanted = hashlib.sha256(SLEEP_SOURCE.read_bytes() + rootfs.key().encode()).hexdigest()[:12]
     finished = paths.cache() / f"preload-{wanted}"
     layers = (rootfs.provide_builder(print), rootfs.provide(print))
-    with rootfs.building(finished) as partial:
+    with cache.building(finished) as partial:
         if partial is not None:
             with mounts.scratch(layers) as root:
                 shutil.copy2(SLEEP_SOURCE, root / "mnt/sleep.c")

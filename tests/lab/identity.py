@@ -34,13 +34,13 @@ makestep 1 3
 """
 
 
-def write(root: Path, profile: Profile, node: Node, *, units: tuple[str, ...] = ()) -> None:
-    """Write the node's name, addresses and time service to its disk at `root`; `units` start at boot like its own."""
+def write(root: Path, profile: Profile, node: Node) -> None:
+    """Write the node's name, addresses, time service, and which units start at boot, to its disk at `root`."""
     for name, content in files(node).items():
         (root / name).write_text(content, encoding="ascii")
     for name in node.addresses:
         _write_connection(root, node, profile.networks[name])
-    run(["systemctl", f"--root={root}", "enable", *node.units, *units])
+    run(["systemctl", f"--root={root}", "enable", *node.units])
 
 
 def files(node: Node) -> dict[str, str]:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from tests.lab import identity, mounts, paths, rootfs
+from tests.lab import cache, identity, mounts, paths, rootfs
 from tests.lab.command import run
 from tests.lab.errors import LabError
 from tests.lab.machine import Machine
@@ -56,12 +56,17 @@ def provide(say: Callable[[str], None]) -> Path:
     with tempfile.TemporaryDirectory(prefix="ablestack-lab-") as folder:
         sources = _snapshot(Path(folder))
         finished = paths.cache() / f"product-{key(sources)}"
-        with rootfs.building(finished) as partial:
+        with cache.building(finished) as partial:
             if partial is not None:
                 say("building the product's file tree")
                 _build(sources, partial, layers)
-                _remove_old_trees()
+                cache.keep_newest("product-*", KEPT_TREES)
     return finished
+
+
+def switch_on(root: Path) -> None:
+    """Let the product start when the node whose disk is at `root` does."""
+    run(["systemctl", f"--root={root}", "enable", UNIT])
 
 
 def deploy(machine: Machine, tree: Path) -> None:
@@ -170,11 +175,3 @@ def _files(top: Path) -> Iterable[Path]:
 def _contents(path: Path) -> list[str]:
     """The path as rsync wants it: a folder means what is in it."""
     return [f"{path}/" if path.is_dir() and not path.is_symlink() else str(path)]
-
-
-def _remove_old_trees() -> None:
-    """Keep the newest trees and those that running nodes are mounted on."""
-    trees = sorted(paths.cache().glob("product-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for tree in trees[KEPT_TREES:]:
-        if not mounts.is_layer_in_use(tree):
-            shutil.rmtree(tree)

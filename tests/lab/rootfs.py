@@ -2,12 +2,10 @@
 
 import hashlib
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.lab import mounts, paths
+from tests.lab import cache, mounts, paths
 from tests.lab.command import Output, run
 from tests.lab.recipe import BUILD_PACKAGES, RECIPE, Recipe
 
@@ -27,7 +25,7 @@ def key(recipe: Recipe = RECIPE) -> str:
 def provide(say: Say) -> Path:
     """The finished root file system, made first when the cache has none; safe to call from several processes."""
     finished = paths.cache() / f"rootfs-{key()}"
-    with building(finished) as partial:
+    with cache.building(finished) as partial:
         if partial is not None:
             say("building the root file system of the nodes (once; about two minutes)")
             _build(partial, RECIPE)
@@ -38,32 +36,12 @@ def provide_builder(say: Say) -> Path:
     """A layer for on top of the root file system with compilers and headers, made when the cache has none."""
     base = provide(say)
     finished = paths.cache() / f"builder-{_builder_key()}"
-    with building(finished) as partial:
+    with cache.building(finished) as partial:
         if partial is not None:
             say("installing the compilers that build the product (once; some ten seconds)")
             with mounts.scratch((base,), upper=partial) as root:
                 _install(root, BUILD_PACKAGES)
     return finished
-
-
-@contextmanager
-def building(finished: Path) -> Iterator[Path | None]:
-    """An empty folder that becomes `finished` when the block ends well, or None when that is there already.
-
-    One process builds at a time; what builds that did not end left behind is removed first.
-    """
-    with paths.locked("build"):
-        if finished.exists():
-            yield None
-            return
-        mounts.remove_abandoned(paths.cache())
-        partial = Path(tempfile.mkdtemp(prefix=f"{mounts.TEMPORARY}partial-", dir=paths.cache()))
-        partial.chmod(0o755)
-        try:
-            yield partial
-            partial.rename(finished)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 def inside(root: Path, argv: Sequence[str], *, binds: Sequence[str] = (), timeout: float = BUILD_TIMEOUT) -> Output:

@@ -9,9 +9,13 @@ from tests.lab import paths
 
 @dataclass(frozen=True)
 class State:
-    """`tree` is the product's file tree that the nodes have; `services` are those whose set-up is finished."""
+    """`tree` is the product's file tree that the nodes have; `services` are those whose set-up is finished.
+
+    `layers` is the folder with a layer for each node that the nodes' disks are made on; empty without one.
+    """
 
     tree: str = ""
+    layers: str = ""
     services: tuple[str, ...] = ()
 
     def with_service(self, name: str) -> "State":
@@ -23,7 +27,7 @@ def read(profile: str) -> State:
     """The state of a profile's lab; an empty one when there is none, or it cannot be read any more."""
     try:
         entry = json.loads(_file(profile).read_text(encoding="utf-8"))
-        return State(tree=str(entry["tree"]), services=tuple(entry["services"]))
+        return State(str(entry["tree"]), str(entry["layers"]), tuple(entry["services"]))
     except (OSError, ValueError, KeyError, TypeError):
         return State()
 

@@ -68,7 +68,7 @@ def set_up(profile: Profile, cluster: Ceph, machines: Mapping[str, Machine]) -> 
     parallel.each(cluster.members, lambda name: _start_monitor(machines[name], name, plan))
     numbers = {name: _create_osd(first) for name in cluster.members}
     parallel.each(cluster.members, lambda name: _start_daemons(machines[name], name, numbers[name], plan))
-    _wait_osds(first, len(cluster.members))
+    wait_osds(first, len(cluster.members))
     first.run([*CEPH, "osd", "pool", "create", POOL, "8"])
     first.run(["rbd", "pool", "init", POOL])
 
@@ -91,6 +91,15 @@ def wait_healthy(machine: Machine, known: frozenset[str] = frozenset(), timeout:
     while set(failing := health(machine)[1]) - known:
         if time.monotonic() > deadline:
             raise LabError(f"ceph is not healthy after {timeout:.0f} s: {', '.join(failing)}")
+        time.sleep(POLL)
+
+
+def wait_osds(machine: Machine, count: int) -> None:
+    """Wait until `count` OSDs are up and in; raises LabError after HEALTH_TIMEOUT."""
+    deadline = time.monotonic() + HEALTH_TIMEOUT
+    while (found := osds_up(machine)) < count:
+        if time.monotonic() > deadline:
+            raise LabError(f"only {found} of {count} OSDs are up")
         time.sleep(POLL)
 
 
@@ -171,14 +180,6 @@ def _start_daemons(machine: Machine, name: str, osd: tuple[int, str], plan: Plan
 
 def _as_ceph(machine: Machine, *argv: str) -> None:
     machine.run(["setpriv", "--reuid=ceph", "--regid=ceph", "--clear-groups", *argv])
-
-
-def _wait_osds(machine: Machine, count: int) -> None:
-    deadline = time.monotonic() + HEALTH_TIMEOUT
-    while osds_up(machine) < count:
-        if time.monotonic() > deadline:
-            raise LabError(f"only {osds_up(machine)} of {count} OSDs are up")
-        time.sleep(POLL)
 
 
 def _ask(machine: Machine, *words: str) -> dict[str, Any]:

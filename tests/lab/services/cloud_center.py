@@ -117,6 +117,7 @@ def wait_started(machine: Machine, *, away_from: str | None = None, timeout: flo
 def _prepare_host(profile: Profile, node: Node, machine: Machine, disk: Disk) -> None:
     """The definition in its place, and what the disk needs: a key in libvirt, or a file."""
     path = machine.root / CONFIGURATION.lstrip("/") / DEFINITION
+    path.parent.mkdir(parents=True, exist_ok=True)  # the product brings this folder, but may not be there yet
     path.write_text(definition(profile, disk), encoding="ascii")
     if disk == "file":
         machine.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", _write_raw_disk(machine), FILE_DISK])

@@ -17,6 +17,11 @@ def set_up(machine: Machine) -> None:
     machine.run(["mariadb"], stdin=CONTENT.read_text(encoding="utf-8") + LOGIN)
 
 
+def wait_ready(machine: Machine) -> None:
+    """See that the `cloud` database answers: its unit is ready when the node is. Raises CommandFailedError."""
+    count(machine, "configuration")
+
+
 def count(machine: Machine, table: str) -> int:
     """The number of rows of a table of the `cloud` database."""
     return int(machine.run(["mariadb", "-N", "cloud", "-e", f"SELECT COUNT(*) FROM `{table}`"]).stdout)
