@@ -2,7 +2,7 @@
 
 import contextvars
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -84,14 +84,17 @@ def call(
     body: object = None,
     deadline: Deadline,
     token: str | None = None,
+    local_mode: str = "",
 ) -> Outcome:
     """Call one peer with the internal token. During a token change-over a peer may know only the other one: try both.
 
-    `token` overrides: a first insert introduces the token that the peer is about to learn.
+    `token` overrides: a first insert introduces the token that the peer is about to learn. `local_mode` is the header
+    that tells the peer to do the work itself and to call nobody (contract 02 §0.3, 03 §1.5).
     """
+    marker = {local_mode: "1"} if local_mode else {}
     tokens = [token] if token else internal_token.outgoing(env.settings, env.clock) or [""]
     for candidate in tokens:
-        outcome = _call_once(env, target, method, path, body, deadline, candidate)
+        outcome = _call_once(env, target, method, path, body, deadline, candidate, marker)
         if outcome.code != 401:
             break
     return outcome
@@ -105,8 +108,17 @@ def skipped_if_optional(outcome: Outcome) -> Outcome:
     return replace(outcome, outcome=SKIPPED, message=told)
 
 
-def _call_once(env: Env, target: Target, method: str, path: str, body: object, deadline: Deadline, token: str) -> Outcome:
-    headers = {DEADLINE_HEADER: f"{deadline.remaining():.1f}"}
+def _call_once(
+    env: Env,
+    target: Target,
+    method: str,
+    path: str,
+    body: object,
+    deadline: Deadline,
+    token: str,
+    marker: Mapping[str, str],
+) -> Outcome:
+    headers = {DEADLINE_HEADER: f"{deadline.remaining():.1f}", **marker}
     if token:
         headers[TOKEN_HEADER] = token
     if request_id.get():

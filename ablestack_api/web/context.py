@@ -38,6 +38,11 @@ def deadline(seconds: float) -> Deadline:
     return Deadline(env().clock, seconds if given is None else min(seconds, given))
 
 
+def is_local_mode(header: str) -> bool:
+    """Another node asks for this node's own part and for no further calls. The marker of anybody else means nothing (D8)."""
+    return caller().internal and request.headers.get(header, "").strip() == "1"
+
+
 def describe(**what: str) -> None:
     """Say for the audit log what a write is about: an action, a name; never a value that may be secret."""
     g.audit = {**g.get("audit", {}), **{key: text[:200] for key, text in what.items() if text}}
