@@ -1,11 +1,13 @@
 """The one place that starts programs. Nothing else in the package imports subprocess."""
 
+import contextlib
 import logging
 import os
 import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +23,9 @@ MAX_STDERR = 64 * 1024
 TOLD_LINES = 5
 # What a program still writes, or holds open through a child it left behind, after it has ended itself.
 AFTERMATH_SECONDS = 0.5
+# What is passed on in one piece between two programs, and how much of the end is remembered.
+COPIED_AT_ONCE = 1024 * 1024
+TAIL_BYTES = 1024
 
 # Which package brings a program, for the operator who is told that it is missing (EL name, Debian name if different).
 PACKAGES = {
@@ -42,6 +47,15 @@ class Finished:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Piped:
+    """`passed` is how many bytes went from the first program to the second, `tail` the last of them."""
+
+    passed: int
+    tail: bytes
+    seconds: float
+
+
 class Runner(Protocol):
     def run(
         self,
@@ -56,6 +70,13 @@ class Runner(Protocol):
         `argv[0]` is a bare program name; `stdin` is its whole input (nothing when None). The program runs in its
         own session; whatever is left of it when the time is over, or when it has ended, is killed.
         Raises CommandFailed (exit code not in `ok`), CommandTimedOut, ProgramMissing.
+        """
+
+    def pipe(self, source: Sequence[str], through: Sequence[str], *, into: IO[bytes] | None, timeout: float) -> Piped:
+        """`source | through > into`, without a shell and without holding the data: for dumps of any size.
+
+        `into` is an open file; with None the second program's output is dropped. Both must end with code 0; the one that
+        failed first is told. Raises as `run`.
         """
 
 
@@ -85,7 +106,31 @@ class SystemRunner:
         log.info("ran %s: code %s in %.3f s", _shown(argv), child.returncode, seconds)
         return _judge(name, outcome, child.returncode, seconds, timeout, ok)
 
-    def _start(self, argv: Sequence[str | Secret], *, with_input: bool) -> "subprocess.Popen[bytes]":
+    def pipe(self, source: Sequence[str], through: Sequence[str], *, into: IO[bytes] | None, timeout: float) -> Piped:
+        started = time.monotonic()
+        first = self._start(source, with_input=False)
+        try:
+            second = self._start(through, with_input=True, stdout=subprocess.DEVNULL if into is None else into)
+        except BaseException:
+            _kill_session(first)
+            raise
+        relay = _Relay(first, second)
+        try:
+            ended = relay.run(started + timeout)
+        finally:
+            _kill_session(second)
+            _kill_session(first)
+        seconds = time.monotonic() - started
+        log.info("ran %s | %s: %s bytes in %.3f s", _shown(source), _shown(through), relay.passed, seconds)
+        # The reader first: when it fails, the writer only fails for want of it.
+        for argv, child, stderr in ((through, second, relay.stderrs[1]), (source, first, relay.stderrs[0])):
+            outcome = _Outcome(bytearray(), stderr, timed_out=not ended)
+            _judge(os.path.basename(argv[0]), outcome, child.returncode, seconds, timeout, (0,))
+        return Piped(relay.passed, bytes(relay.tail), seconds)
+
+    def _start(
+        self, argv: Sequence[str | Secret], *, with_input: bool, stdout: "IO[bytes] | int" = subprocess.PIPE
+    ) -> "subprocess.Popen[bytes]":
         name = _plain(argv[0])
         program = name if os.path.isabs(name) else shutil.which(name, path=self._path)
         if program is None:
@@ -94,7 +139,7 @@ class SystemRunner:
             return subprocess.Popen(
                 [program, *(_plain(argument) for argument in argv[1:])],
                 stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=stdout,
                 stderr=subprocess.PIPE,
                 env=self._environ,
                 cwd="/",
@@ -181,12 +226,76 @@ class _Reader:
             self._outcome.timed_out = True
 
 
+class _Relay:
+    """Carries what the first program prints to the second one, and collects what both complain about."""
+
+    def __init__(self, first: "subprocess.Popen[bytes]", second: "subprocess.Popen[bytes]") -> None:
+        self.passed = 0
+        self.tail = bytearray()
+        self.stderrs = (bytearray(), bytearray())
+        self._children = (first, second)
+
+    def run(self, end: float) -> bool:
+        """Until both programs have ended; False when they had to be killed because the time was over."""
+        threads = [
+            threading.Thread(target=self._copy, daemon=True),
+            *(threading.Thread(target=self._drain, args=(number,), daemon=True) for number in (0, 1)),
+        ]
+        for thread in threads:
+            thread.start()
+        ended = [_ended_by(child, end) for child in self._children]
+        for child in self._children:
+            _kill_group(child)
+        for thread in threads:  # their pipes are closed now, except by a program that left its session
+            thread.join(AFTERMATH_SECONDS)
+        return all(ended)
+
+    def _copy(self) -> None:
+        source, sink = self._children[0].stdout, self._children[1].stdin
+        if source is None or sink is None:
+            return
+        with contextlib.suppress(OSError):
+            while chunk := os.read(source.fileno(), COPIED_AT_ONCE):
+                self.passed += len(chunk)
+                self.tail = (self.tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
+                _write_all(sink.fileno(), chunk)
+        with contextlib.suppress(OSError):
+            sink.close()
+        with contextlib.suppress(OSError):
+            source.close()
+
+    def _drain(self, number: int) -> None:
+        stream, kept = self._children[number].stderr, self.stderrs[number]
+        with contextlib.suppress(OSError):
+            while stream is not None and (chunk := os.read(stream.fileno(), 65536)):
+                kept += chunk
+                del kept[:-MAX_STDERR]
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _ended_by(child: "subprocess.Popen[bytes]", end: float) -> bool:
+    try:
+        child.wait(max(0.0, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _kill_group(child: "subprocess.Popen[bytes]") -> None:
+    """Also when the program itself has ended: its own children may not have."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+
+
 def _kill_session(child: "subprocess.Popen[bytes]") -> None:
     """End the whole process group: a program's own children would otherwise outlive its deadline."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        child.kill()
+    _kill_group(child)
+    child.kill()  # does nothing to one that has ended
     for stream in (child.stdin, child.stdout, child.stderr):
         if stream is not None and not stream.closed:
             stream.close()

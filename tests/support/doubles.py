@@ -4,11 +4,11 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import IO, Any
 
 from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import ApiError, CommandFailed
-from ablestack_api.core.runner import Finished, last_lines
+from ablestack_api.core.runner import Finished, Piped, last_lines
 from ablestack_api.core.secret import Secret
 from ablestack_api.core.target import Target
 from ablestack_api.remote.peer import PeerAnswer, PeerUnreachable
@@ -91,6 +91,25 @@ class QueuedRunner:
                 f"{plain[0]} ended with code {expected.code}: {text}", program=plain[0], exit_code=expected.code
             )
         return Finished(expected.stdout, expected.stderr, expected.code, 0.01)
+
+    def expect_pipe(
+        self,
+        source: Sequence[str],
+        through: Sequence[str],
+        *,
+        output: bytes = b"",
+        tail: bytes = b"",
+        raises: ApiError | None = None,
+    ) -> None:
+        """`output` is what the second program writes."""
+        self.queue.append(ExpectedRun([*source, "|", *through], output.decode("latin-1"), tail.decode("latin-1"), 0, raises))
+
+    def pipe(self, source: Sequence[str], through: Sequence[str], *, into: IO[bytes] | None, timeout: float) -> Piped:
+        done = self.run([*source, "|", *through], timeout=timeout)
+        if into is not None:
+            into.write(done.stdout.encode("latin-1"))
+        tail = done.stderr.encode("latin-1")
+        return Piped(len(tail), tail, 0.01)
 
     def finish(self) -> None:
         if self.queue:

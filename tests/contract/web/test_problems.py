@@ -11,13 +11,14 @@ import pytest
 from ablestack_api.core.runner import Finished
 from ablestack_api.core.secret import Secret
 from tests.support.answer import Answer
+from tests.support.doubles import QueuedRunner
 from tests.support.node_under_test import NodeUnderTest
 
 LIMIT = 512 * 1024
 LOGIN = "/auth/login"
 
 
-class BrokenRunner:
+class BrokenRunner(QueuedRunner):
     """A program that fails in a way nobody thought of."""
 
     def run(

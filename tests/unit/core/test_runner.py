@@ -195,3 +195,45 @@ def test_nothing_stays_open_after_many_runs(runner: SystemRunner) -> None:
     for _ in range(20):
         runner.run(["cat"], timeout=HANG, stdin="x")
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_pipe_carries_everything_and_remembers_the_end(runner: SystemRunner, tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as into:
+        done = runner.pipe(["seq", "1", "400000"], ["gzip", "-1"], into=into, timeout=HANG)
+    text = runner.run(["gzip", "-dc", str(tmp_path / "out")], timeout=HANG).stdout
+    assert text.splitlines() == [str(number) for number in range(1, 400001)]
+    assert (done.passed, done.tail[-14:]) == (len(text), b"399999\n400000\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "through", "told"),
+    [
+        (["sh", "-c", "echo half; echo no table >&2; exit 2"], ["cat"], "sh ended with code 2: no table"),
+        (["seq", "1", "9000000"], ["sh", "-c", "echo disk full >&2; exit 1"], "sh ended with code 1: disk full"),
+    ],
+    ids=["source", "through"],
+)
+def test_a_pipe_tells_which_program_failed(runner: SystemRunner, source: list[str], through: list[str], told: str) -> None:
+    with pytest.raises(CommandFailed) as failed:
+        runner.pipe(source, through, into=None, timeout=HANG)
+    assert failed.value.detail == told
+
+
+@pytest.mark.parametrize(("source", "through"), [("sleep 60 & echo $!; wait", "cat"), ("seq 9000000", "sleep 61")])
+def test_a_pipe_that_hangs_is_ended_with_all_its_children(
+    runner: SystemRunner, source: str, through: str, tmp_path: Path
+) -> None:
+    begun = time.monotonic()
+    with (tmp_path / "out").open("wb") as into, pytest.raises(CommandTimedOut):
+        runner.pipe(["sh", "-c", source], ["sh", "-c", through], into=into, timeout=0.3)
+    assert time.monotonic() - begun < HANG
+    if (tmp_path / "out").stat().st_size:
+        assert ends(int((tmp_path / "out").read_text()))
+
+
+def test_a_pipe_without_its_second_program_leaves_nothing_behind(runner: SystemRunner, tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    with pytest.raises(ProgramMissing):
+        runner.pipe(["sh", "-c", f"echo $$ > {mark}; sleep 60"], ["no-such-program"], into=None, timeout=HANG)
+    if mark.exists() and mark.read_text().strip():
+        assert ends(int(mark.read_text()))
