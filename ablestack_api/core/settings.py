@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_PORT = 8090
+DEFAULT_BACKUP_ROOTS = "/home:/mnt:/media:/srv:/backup:/var/backups"
 DEFAULT_PROGRAM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin"
 LOOPBACK = ("::1", "localhost")
 LONGEST_NUMBER = 12
@@ -35,6 +36,8 @@ class Settings:
         self.security_patch_script = self._text(
             "ABLESTACK_SECURITY_PATCH_SCRIPT", os.path.join(self.config_root, "shell", "security_patch.sh")
         )
+        self.db_option_file = self._text("ABLESTACK_DB_OPTION_FILE", os.path.join(self.config_root, "properties", "ccvm-db.cnf"))
+        self.backup_roots = self._text("ABLESTACK_BACKUP_ROOTS", DEFAULT_BACKUP_ROOTS).split(":")
         self.state_root = self.below("var/lib/ablestack")
         self.request_log = self._text("ABLESTACK_API_LOG", self.below("var/log/ablestack/api.log"))
         self.audit_log = self._text("ABLESTACK_AUDIT_LOG", self.below("var/log/ablestack/audit.log"))

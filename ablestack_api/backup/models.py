@@ -1,0 +1,30 @@
+"""Shapes of the backup endpoints (contract 04 §3 to §6)."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+
+
+class DbDumpRequest(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    action: Text = Field(
+        default="", description="instantBackup, regularBackup, deleteOldBackup, checkBackup, deactiveBackup, verify"
+    )
+    path: Text = Field(default="", description="folder of the dumps on the Cloud Center VM; /home/db_backup when empty")
+    repeat: Text = Field(default="", description="no, hourly, daily, weekly, monthly")
+    timeone: Text = Field(default="", description="HH:mm; with repeat=no any time that at(1) understands")
+    timetwo: Text = Field(default="", description="weekly: 0 (Sunday) to 6; monthly: interval-day, for example 1-15")
+    delete: Text = Field(default="", description="deleteOldBackup: delete dumps older than so many days")
+    check_option: Text = Field(default="", alias="checkOption", description="r: backup schedule, d: deletion schedule")
+    file: Text = Field(default="", description="verify: file name of a dump; the newest complete one when empty")
+
+
+class DbDumpAnswer(BaseModel):
+    code: int
+    val: Any = Field(description="path, text or verification, by action")
+    message: str
+    action: str
+    target: str = Field(description="local, or the address of the Cloud Center VM")
