@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from ablestack_api.backup import dump, dump_files, dump_request, dump_schedule, dump_verify, roots
+from ablestack_api.backup import dump, dump_files, dump_request, dump_schedule, dump_verify, roots, where
 from ablestack_api.backup.dump_request import CHECK, DEACTIVE, INSTANT, VERIFY, Asked
 from ablestack_api.backup.models import DbDumpRequest
 from ablestack_api.core.clock import Deadline
-from ablestack_api.core.errors import ClusterFileMissing, NotFound, PeersFailed
+from ablestack_api.core.errors import ClusterFileMissing, NotFound
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
 from ablestack_api.jobs.progress import Progress
 from ablestack_api.jobs.work import Work
-from ablestack_api.orchestrator import fanout, targets
+from ablestack_api.orchestrator import targets
 from ablestack_api.state import cluster_file, own_node
 
 LOCAL_HEADER = "X-Cube-DB-Dump-Local"
@@ -47,12 +47,8 @@ def _handed_to(env: Env, *, local: bool) -> Target | None:
 
 
 def _hand_on(env: Env, target: Target, request: DbDumpRequest, deadline: Deadline) -> dict[str, Any]:
-    """Let the Cloud Center VM do it; its answer with its address as the target. Raises PeersFailed."""
-    body = request.model_dump(by_alias=True)
-    outcome = fanout.call(env, target, "POST", PATH, body=body, deadline=deadline, local_mode=LOCAL_HEADER)
-    if not outcome.good:
-        raise PeersFailed(f"the Cloud Center VM ({target.address}): {outcome.message}", results=[outcome.entry()])
-    return {"code": 200, "val": outcome.value, "message": "ok", "action": request.action, "target": target.address}
+    """Let the Cloud Center VM do it; its answer, with its address as the target. Raises PeersFailed."""
+    return where.hand_on(env, target, PATH, request.model_dump(by_alias=True), LOCAL_HEADER, deadline)
 
 
 def _do(env: Env, asked: Asked, progress: Progress) -> dict[str, Any]:

@@ -28,3 +28,29 @@ class DbDumpAnswer(BaseModel):
     message: str
     action: str
     target: str = Field(description="local, or the address of the Cloud Center VM")
+
+
+class SnapshotRequest(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    action: Text = Field(default="", description="list, backup, rollback")
+    snap_name: Text = Field(default="", description="rollback: which; backup: its name, the time when empty")
+    require_running: bool = Field(default=False, description="between nodes: the VM was seen started on this node")
+
+
+class SnapshotAnswer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    code: int
+    val: Any = Field(description="list: the snapshots as rbd prints them, oldest first; else a text")
+    message: str
+    target: str = Field(description="node that did it")
+    action: str
+    snap_name: str | None = None
+    consistency: str | None = Field(
+        default=None, description="file systems: the guest's agent froze them; crash: as after a power cut"
+    )
+    existed: bool | None = Field(default=None, description="an automatic snapshot of that name was there already")
+    deleted_snapshots: list[str] | None = Field(default=None, description="automatic ones beyond the newest ten")
+    safety_snapshot: str | None = Field(default=None, description="rollback: what the disk held before")
+    warnings: list[str] | None = None

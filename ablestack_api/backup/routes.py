@@ -1,9 +1,9 @@
-"""/cube/db/dump."""
+"""/cube/db/dump, /cube/ccvm/snap."""
 
 from flask import Blueprint, Response
 
-from ablestack_api.backup import db_dump
-from ablestack_api.backup.models import DbDumpAnswer, DbDumpRequest
+from ablestack_api.backup import ccvm_snap, db_dump
+from ablestack_api.backup.models import DbDumpAnswer, DbDumpRequest, SnapshotAnswer, SnapshotRequest
 from ablestack_api.core.errors import (
     BadInput,
     Busy,
@@ -14,6 +14,8 @@ from ablestack_api.core.errors import (
     DiskFull,
     FileUnusable,
     NotFound,
+    NotSetUp,
+    PacemakerDown,
     PeersFailed,
     ProgramMissing,
 )
@@ -25,6 +27,7 @@ from ablestack_api.web.endpoint import endpoint
 blueprint = Blueprint("backup", __name__)
 
 TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
+PACEMAKER_ERRORS = (NotSetUp, PacemakerDown)
 FILE_ERRORS = (ClusterFileDamaged, FileUnusable, DiskFull)
 
 
@@ -40,3 +43,18 @@ def post_db_dump() -> Response:
     describe(action=asked.action, path=asked.path, repeat=asked.repeat, file=asked.file)
     local = is_local_mode(db_dump.LOCAL_HEADER)
     return long_work(db_dump.work(env(), asked, deadline(db_dump.SECONDS), local=local))
+
+
+@blueprint.post("/cube/ccvm/snap")
+@endpoint(
+    "Snapshots of the Cloud Center VM's disk: list, make one, roll back to one (HCI types)",
+    body=SnapshotRequest,
+    returns=SnapshotAnswer,
+    errors=(BadInput, NotFound, Busy, Conflict, PeersFailed, *PACEMAKER_ERRORS, *FILE_ERRORS, *TOOL_ERRORS),
+)
+def post_ccvm_snap() -> Response:
+    asked = read.body(SnapshotRequest)
+    describe(action=asked.action, snap_name=asked.snap_name)
+    local, resolve = is_local_mode(ccvm_snap.LOCAL_HEADER), is_local_mode(ccvm_snap.RESOLVE_HEADER)
+    limit = deadline(ccvm_snap.SECONDS)
+    return long_work(ccvm_snap.work(env(), asked, limit, local=local, resolve=resolve))
