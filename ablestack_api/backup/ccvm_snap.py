@@ -1,5 +1,6 @@
 """`/cube/ccvm/snap`: from the request to the node that does it (contract 04 §3.1 to §3.3)."""
 
+from functools import partial
 from typing import Any
 
 from ablestack_api.backup import snapshots, where
@@ -36,14 +37,14 @@ def work(env: Env, request: SnapshotRequest, deadline: Deadline, *, local: bool,
     if not config.is_hci:
         raise bad_field("action", f"not for {config.type or 'an unconfigured cluster'}", "unsupported cluster type")
     asked = SnapshotRequest(action=action, snap_name=request.snap_name, require_running=request.require_running)
+    do = partial(_here if local else _resolved, env, config, asked, deadline)
     if not (local or resolve or where.is_member(env, config)):
-        return Work(f"snapshot: {action}", lambda _: _ask_a_member(env, config, asked, deadline))
-    if local:
-        return Work(f"snapshot: {action}", lambda progress: do(env, asked, progress), _holds(action))
-    return Work(f"snapshot: {action}", lambda progress: resolved(env, config, asked, deadline, progress), _holds(action))
+        do = partial(_ask_a_member, env, config, asked, deadline)
+    reads = action == LIST
+    return Work(f"snapshot: {action}", do, () if reads else (HOLD,), reads_only=reads)
 
 
-def resolved(
+def _resolved(
     env: Env, config: ClusterConfig, asked: SnapshotRequest, deadline: Deadline, progress: Progress
 ) -> dict[str, Any]:
     """On a node of the Pacemaker cluster: do it here, or where the VM runs."""
@@ -83,14 +84,18 @@ def do(env: Env, asked: SnapshotRequest, progress: Progress) -> dict[str, Any]:
     return _answer(env, asked, CREATED, CREATED) | more
 
 
-def _ask_a_member(env: Env, config: ClusterConfig, asked: SnapshotRequest, deadline: Deadline) -> dict[str, Any]:
+def _here(
+    env: Env, _config: ClusterConfig, asked: SnapshotRequest, _deadline: Deadline, progress: Progress
+) -> dict[str, Any]:
+    return do(env, asked, progress)
+
+
+def _ask_a_member(
+    env: Env, config: ClusterConfig, asked: SnapshotRequest, deadline: Deadline, _progress: Progress
+) -> dict[str, Any]:
     return where.first_answering(
         env, config, lambda target: where.hand_on(env, target, PATH, asked.model_dump(), RESOLVE_HEADER, deadline)
     )
-
-
-def _holds(action: str) -> tuple[str, ...]:
-    return () if action == LIST else (HOLD,)
 
 
 def _answer(env: Env, asked: SnapshotRequest, value: Any, message: str) -> dict[str, Any]:

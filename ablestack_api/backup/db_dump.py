@@ -27,9 +27,10 @@ def work(env: Env, request: DbDumpRequest, deadline: Deadline, *, local: bool) -
     kind = f"database dump: {asked.action}"
     target = _handed_to(env, local=local)
     if target is not None:
-        return Work(kind, lambda _progress: _hand_on(env, target, request, deadline))
-    holds = () if asked.action == CHECK else ("db-dump",)
-    return Work(kind, lambda progress: _do(env, asked, progress), holds)
+        return Work(kind, lambda _progress: _hand_on(env, target, request, deadline), reads_only=asked.action == CHECK)
+    if asked.action == CHECK:
+        return Work(kind, lambda progress: _do(env, asked, progress), reads_only=True)
+    return Work(kind, lambda progress: _do(env, asked, progress), ("db-dump",))
 
 
 def _handed_to(env: Env, *, local: bool) -> Target | None:

@@ -1,0 +1,20 @@
+"""cp(1): large files, sparse as they are, under a temporary name until they are complete and on the disk."""
+
+import os
+
+from ablestack_api.core.runner import Runner
+
+SECONDS = 1800.0
+
+
+def copy_file(runner: Runner, source: str, destination: str) -> None:
+    """Replace `destination`. Raises CommandFailed, CommandTimedOut, OSError; then it is as before."""
+    temporary = f"{destination}.partial"
+    try:
+        runner.run(["cp", "--sparse=always", "--", source, temporary], timeout=SECONDS)
+        runner.run(["sync", "--", temporary], timeout=SECONDS)
+        os.chmod(temporary, 0o644)
+        os.rename(temporary, destination)
+    finally:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
