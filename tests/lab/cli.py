@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
-from tests.lab import first_apply, host, lifecycle, paths, profile, status
+from tests.lab import first_apply, host, lifecycle, paths, profile, service_setup, status
 from tests.lab.errors import CannotRunError, LabError
 from tests.lab.lab import Lab
 
@@ -41,8 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add(commands, "prepare", _prepare, "install what this machine needs to host a lab (Debian, root)")
     up = _add(commands, "up", _up, "bring a lab up, or what is missing of one that is up")
-    up.add_argument("--services", choices=list(lifecycle.LEVELS), default="all", help="how much to set up")
-    up.add_argument("--keep", action="store_true", help="leave a lab that failed to come up as it is")
+    up.add_argument("--services", choices=list(service_setup.LEVELS), default="all", help="how much to set up")
+    up.add_argument(
+        "--keep",
+        action="store_true",
+        help="leave a lab that failed to come up as it is (one that was up stays anyway)",
+    )
     shown = _add(commands, "status", _status, "tell what runs (exit status 1 when not every node does)")
     for command in (up, shown):
         command.add_argument("--json", action="store_true", help="print the status as JSON")
@@ -78,12 +82,13 @@ def _prepare(_: argparse.Namespace) -> int:
 
 def _up(arguments: argparse.Namespace) -> int:
     chosen, say = profile.load(arguments.profile), _progress()
+    stays = arguments.keep or lifecycle.leftovers(chosen.name)
     try:
         lab = lifecycle.up(chosen, arguments.services, say)
     except CannotRunError:
         raise
     except BaseException:
-        if not arguments.keep:
+        if not stays:
             say("taking down what was started")
             lifecycle.abandon(chosen.name)
         raise

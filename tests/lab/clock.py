@@ -10,6 +10,7 @@ from tests.lab.machine import Machine
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 SLEEP = "/usr/local/lib/lab-monotonic-sleep.so"
+KEPT_LIBRARIES = 3
 SLEEP_SOURCE = Path(__file__).with_name("monotonic_sleep.c")
 DROP_IN = "lab-clock.conf"
 # Only what asks for the date is shifted: time that passes, and the dates of files, stay real.
@@ -55,6 +56,7 @@ def _sleep_library() -> Path:
                 shutil.copy2(SLEEP_SOURCE, root / "mnt/sleep.c")
                 rootfs.inside(root, ["gcc", "-shared", "-fPIC", "-O2", "-Wall", "-o", "/mnt/sleep.so", "/mnt/sleep.c"])
                 shutil.copy2(root / "mnt/sleep.so", partial / "sleep.so")
+            cache.keep_newest("preload-*", KEPT_LIBRARIES)
     return finished / "sleep.so"
 
 

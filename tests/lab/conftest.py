@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from tests.lab import cluster, host, lifecycle, parallel, profile
+from tests.lab import cluster, host, lifecycle, parallel, profile, service_setup
 from tests.lab.errors import CannotRunError
 from tests.lab.lab import Lab
 
@@ -24,7 +24,7 @@ def _say(text: str) -> None:
 def running_lab() -> Iterator[Lab]:
     """The chosen profile's lab, up; shared by all tests, which leave it as they found it (see `lab`)."""
     chosen = profile.load(os.environ.get("ABLESTACK_LAB_PROFILE", "hci"))
-    level = cast("lifecycle.Level", os.environ.get("ABLESTACK_LAB_SERVICES", "all"))
+    level = cast("service_setup.Level", os.environ.get("ABLESTACK_LAB_SERVICES", "all"))
     try:
         host.check()
     except CannotRunError as error:

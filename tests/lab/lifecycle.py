@@ -6,43 +6,54 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-from tests.lab import host, identity, machine, mounts, network, parallel, paths, product, rootfs, state
+from tests.lab import (
+    cache,
+    host,
+    identity,
+    machine,
+    mounts,
+    network,
+    parallel,
+    paths,
+    product,
+    rootfs,
+    service_layers,
+    service_setup,
+    state,
+)
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab
 from tests.lab.profile import Node, Profile
-from tests.lab.services import ceph, cloud_center, database, pacemaker
+from tests.lab.state import State
 
-Level = Literal["none", "base", "all"]
 Say = Callable[[str], None]
-LEVELS: dict[Level, tuple[str, ...]] = {
-    "none": (),
-    "base": (database.NAME,),
-    "all": (database.NAME, pacemaker.NAME, ceph.NAME, cloud_center.NAME),
-}
 ANSWER_TIMEOUT = 30.0
 POLL = 0.25
 THREAD_TIMEOUT = 60.0
 
 
-def up(profile: Profile, level: Level, say: Say) -> Lab:
+def up(profile: Profile, level: service_setup.Level, say: Say) -> Lab:
     """Bring the lab to `level` (see LEVELS) with the product as it is now; reuses whatever runs already.
 
     Raises CannotRunError or LabError; what was started then stays, see `abandon`.
     """
     host.check()
     lab = Lab(profile)
+    wanted = service_setup.of_level(lab, level)
     with paths.locked(f"profile-{profile.name}"):
         tree, base = product.provide(say), rootfs.provide(say)
-        network.make_switch(profile)
-        say(f"starting {len(profile.nodes)} nodes")
-        parallel.each(profile.nodes.values(), lambda node: _start(lab, node, (tree, base)))
+        if not state.read(profile.name).tree:
+            down(profile.name)  # what an `up` that was killed has left
+            layers = str(_provide_layers(lab, wanted, base, say)) if wanted else ""
+            state.write(profile.name, State(str(tree), layers, wanted))
+        _start_all(lab, tree, base, say)
         _update_product(lab, tree, say)
-        _set_up_services(lab, LEVELS[level], say)
+        service_setup.provide(lab, wanted, say)
     rootfs.remove_outdated()
+    service_layers.remove_old()
     return lab
 
 
@@ -94,23 +105,59 @@ def wait_answering(lab: Lab, timeout: float = ANSWER_TIMEOUT) -> None:
     parallel.each(lab.profile.nodes, lambda name: _wait_answer(lab, name, deadline))
 
 
-def _start(lab: Lab, node: Node, layers: tuple[Path, Path]) -> None:
-    """One node, from whatever state it is in to running."""
+def _provide_layers(lab: Lab, wanted: tuple[str, ...], base: Path, say: Say) -> Path:
+    """The folder with a layer for each node on which `wanted` is set up; made first when the cache has none."""
+    finished = service_layers.place(lab.profile, wanted)
+    with cache.building(finished) as partial:
+        if partial is not None:
+            say(f"setting up {', '.join(wanted)} (once)")
+            _start_all(lab, None, base, say)
+            service_setup.provide(lab, wanted, say)
+            _shut_down(lab, wanted, say)
+            parallel.each(lab.machines.values(), lambda each: service_layers.capture(each, partial / each.node))
+            down(lab.profile.name)
+    return finished
+
+
+def _start_all(lab: Lab, tree: Path | None, base: Path, say: Say) -> None:
+    """Every node, from whatever state it is in to running; a new disk gets the product of `tree`, if there is one."""
+    network.make_switch(lab.profile)
+    say(f"starting {len(lab.machines)} nodes")
+    parallel.each(lab.profile.nodes.values(), lambda node: _start(lab, node, tree, base))
+
+
+def _start(lab: Lab, node: Node, tree: Path | None, base: Path) -> None:
     each = lab.machine(node.name)
     if not each.is_on():
         if not each.has_disk():
-            each.insert_disk(layers, lambda root: identity.write(root, lab.profile, node, units=(product.UNIT,)))
-            _remember_tree(lab.profile.name, layers[0])
+            _insert_disk(lab, node, tree, base)
         network.plug(lab.profile, node)
         each.power_on()
     each.wait_running()
 
 
-def _remember_tree(profile: str, tree: Path) -> None:
-    """Record the product of new disks once; disks that are there already keep theirs until `_update_product`."""
-    with paths.locked("state"):
-        if not state.read(profile).tree:
-            state.write(profile, state.State(tree=str(tree)))
+def _insert_disk(lab: Lab, node: Node, tree: Path | None, base: Path) -> None:
+    """A disk of its own for a node over the layers there are: the product, the services, the root file system."""
+    services = state.read(lab.profile.name).layers
+
+    def prepare(root: Path) -> None:
+        if not services:
+            identity.write(root, lab.profile, node)
+        if tree is not None:
+            product.switch_on(root)
+
+    layers = [layer for layer in (tree, Path(services) / node.name if services else None, base) if layer is not None]
+    lab.machine(node.name).insert_disk(layers, prepare)
+
+
+def _shut_down(lab: Lab, services: tuple[str, ...], say: Say) -> None:
+    """Power every node off in order, the storage VMs last: a guest of the hosts has its disk there."""
+    started = time.monotonic()
+    service_setup.stop(lab, services)
+    last = lab.profile.with_role("scvm")
+    for group in ([node for node in lab.profile.nodes.values() if node not in last], last):
+        parallel.each(group, lambda node: lab.machine(node.name).shut_down())
+    say(f"nodes are shut down ({time.monotonic() - started:.0f} s)")
 
 
 def _update_product(lab: Lab, tree: Path, say: Say) -> None:
@@ -119,7 +166,7 @@ def _update_product(lab: Lab, tree: Path, say: Say) -> None:
     if known.tree != str(tree):
         say("updating the product in the nodes")
         parallel.each(lab.machines.values(), lambda each: product.deploy(each, tree))
-        state.write(lab.profile.name, state.State(str(tree), known.services))
+        state.write(lab.profile.name, replace(known, tree=str(tree)))
     wait_answering(lab)
 
 
@@ -132,40 +179,6 @@ def _wait_answer(lab: Lab, name: str, deadline: float) -> None:
             log = lab.run(name, ["journalctl", "-u", product.UNIT, "-n", "15", "--no-pager", "-o", "cat"], ok=None)
             raise LabError(f"the daemon of {name} does not answer; its log ends with:\n{log.stdout}")
         time.sleep(POLL)
-
-
-def _set_up_services(lab: Lab, wanted: tuple[str, ...], say: Say) -> None:
-    """Set up what is wanted and not there yet: what stands alone at once, then the cloud VM that needs the others."""
-    steps = _steps(lab)
-    known = state.read(lab.profile.name).services
-    missing = [name for name in wanted if name in steps and name not in known]
-    independent = [name for name in missing if name != cloud_center.NAME]
-    parallel.each(independent, lambda name: _set_up(lab, name, steps[name], say))
-    if cloud_center.NAME in missing:
-        _set_up(lab, cloud_center.NAME, steps[cloud_center.NAME], say)
-
-
-def _set_up(lab: Lab, name: str, step: Callable[[], None], say: Say) -> None:
-    started = time.monotonic()
-    step()
-    with paths.locked("state"):
-        state.write(lab.profile.name, state.read(lab.profile.name).with_service(name))
-    say(f"{name} is set up ({time.monotonic() - started:.0f} s)")
-
-
-def _steps(lab: Lab) -> dict[str, Callable[[], None]]:
-    """How to set up each service that the profile has."""
-    profile, machines = lab.profile, lab.machines
-    steps: dict[str, Callable[[], None]] = {}
-    if profile.database is not None:
-        steps[database.NAME] = partial(database.set_up, machines[profile.database])
-    if profile.pacemaker is not None:
-        steps[pacemaker.NAME] = partial(pacemaker.set_up, profile, profile.pacemaker, machines)
-    if profile.ceph is not None:
-        steps[ceph.NAME] = partial(ceph.set_up, profile, profile.ceph, machines)
-    if profile.cloud_center is not None:
-        steps[cloud_center.NAME] = partial(cloud_center.set_up, profile, profile.cloud_center, machines)
-    return steps
 
 
 def _prefix(profile: str) -> str:

@@ -17,10 +17,13 @@ from tests.lab.command import DEFAULT_TIMEOUT, ENVIRONMENT, Output, run
 from tests.lab.errors import CommandFailedError, LabError
 
 PROC = Path("/proc")
+MACHINE_OPTION = "--machine="
 NSPAWN = Path("/run/systemd/nspawn/propagate")
 BOOT_TIMEOUT = 120.0
 START_TIMEOUT = 5.0
-STOP_TIMEOUT = 30.0
+WAIT_SECONDS = 20.0
+KILL_TIMEOUT = 30.0
+SHUT_DOWN_TIMEOUT = 120.0  # systemd gives a unit 90 s
 POLL = 0.2
 
 # A node may do anything to itself, but not set the clock of this machine, load modules into its kernel, or make
@@ -42,6 +45,7 @@ class Machine:
         self.console = self.folder / "console.log"
         self._prepared = self.folder / "disk-is-prepared"
         self._disk = paths.disks_folder(profile) / node
+        self._supervisor: int | None = None
 
     def insert_disk(self, layers: Sequence[Path], prepare: Callable[[Path], None]) -> None:
         """Give the machine a new disk over `layers` (topmost first), mounted at `root`; `prepare` writes to it there."""
@@ -58,7 +62,7 @@ class Machine:
         """Start systemd in the node's namespace, without waiting for it (see wait_running); adds to console.log."""
         groups = _make_groups(self.name)
         options = [
-            *("--quiet", "--boot", "-D", str(self.root), f"--machine={self.name}", f"--hostname={self.node}"),
+            *("--quiet", "--boot", "-D", str(self.root), f"{MACHINE_OPTION}{self.name}", f"--hostname={self.node}"),
             *("--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no"),
             *(f"--network-namespace-path={network.NAMESPACES / self.name}", "--console=pipe"),
             *("--capability=all", f"--drop-capability={_withheld('CAP_')}", "--system-call-filter=add_key keyctl bpf"),
@@ -79,7 +83,7 @@ class Machine:
     def wait_running(self, timeout: float = BOOT_TIMEOUT) -> None:
         """Wait until systemd has started everything; raises LabError naming failed units, or at the deadline."""
         deadline = time.monotonic() + timeout
-        while (state := self.system_state()) not in ("running", "degraded"):
+        while (state := self.system_state(wait=True)) not in ("running", "degraded"):
             if self.supervisor() is None:
                 raise LabError(f"{self.node} is not running; its console says:\n{self._last_words()}")
             if time.monotonic() > deadline:
@@ -89,10 +93,14 @@ class Machine:
             failed = self.run(["systemctl", "--failed", "--plain", "--no-legend"]).stdout.strip()
             raise LabError(f"{self.node} started with failed units:\n{failed}")
 
-    def system_state(self) -> str:
-        """What `systemctl is-system-running` says, or `off` when no program can be run in the node."""
+    def system_state(self, *, wait: bool = False) -> str:
+        """What `systemctl is-system-running` says, or `off` when no program can be run in the node.
+
+        With `wait` it says so when everything has started, or after a few seconds.
+        """
+        option, timeout = (["--wait"], WAIT_SECONDS) if wait else ([], 10.0)
         with contextlib.suppress(LabError):
-            return self.run(["systemctl", "is-system-running"], ok=None, timeout=10.0).stdout.strip() or "off"
+            return self.run(["systemctl", "is-system-running", *option], ok=None, timeout=timeout).stdout.strip() or "off"
         return "off"
 
     def run(
@@ -123,19 +131,21 @@ class Machine:
         for pid in self._processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._wait_gone()
+        self._wait_gone(KILL_TIMEOUT)
 
-    def stop(self) -> None:
-        """Shut down in order (SIGTERM to systemd-nspawn), by force when that takes longer than 30 s."""
+    def shut_down(self) -> None:
+        """Power off in order, as the power button does; raises LabError when that takes longer than two minutes."""
         supervisor = self.supervisor()
-        if supervisor is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(supervisor, signal.SIGTERM)
-        try:
-            self._wait_gone()
-        except LabError:
-            self.kill()
+        if supervisor is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(supervisor, signal.SIGTERM)
+            self._wait_gone(SHUT_DOWN_TIMEOUT)
+
+    def eject_disk(self, layer: Path) -> None:
+        """Take the disk out of a machine that is off; what was written to it becomes the folder `layer`."""
+        run(["umount", str(self.root)])
+        (self._disk / "upper").rename(layer)
+        self.remove()
 
     def remove(self) -> None:
         """Power off, and take the disk away with everything on it."""
@@ -149,11 +159,13 @@ class Machine:
 
     def supervisor(self) -> int | None:
         """The process id of the node's systemd-nspawn, found by its machine name."""
-        return supervisors(self.name).get(self.name)
+        if self._supervisor is None or _machine_of(self._supervisor) != self.name:
+            self._supervisor = supervisors(self.name).get(self.name)
+        return self._supervisor
 
     def unit_processes(self, unit: str) -> list[int]:
         """The processes of one unit, by their numbers on this machine; empty when it does not run."""
-        return _group_processes(self.name, f"{unit}/")
+        return _group_processes(self.name, unit)
 
     def _leader(self) -> int | None:
         """The process that is number 1 in the node: the only child of systemd-nspawn."""
@@ -170,11 +182,11 @@ class Machine:
         supervisor = self.supervisor()
         return [*([] if supervisor is None else [supervisor]), *_group_processes(self.name)]
 
-    def _wait_gone(self) -> None:
-        deadline = time.monotonic() + STOP_TIMEOUT
+    def _wait_gone(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
         while self._processes():
             if time.monotonic() > deadline:
-                raise LabError(f"{self.node} does not end")
+                raise LabError(f"{self.node} does not end; its console says:\n{self._last_words()}")
             time.sleep(POLL / 4)
 
     def _last_words(self) -> str:
@@ -190,19 +202,22 @@ class Machine:
 
 def supervisors(prefix: str) -> dict[str, int]:
     """The machines whose name starts with `prefix` and the process id of each one's systemd-nspawn."""
-    found = {}
-    for folder in PROC.glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            argv = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            names = [word.removeprefix("--machine=") for word in argv if word.startswith(f"--machine={prefix}")]
-            if names and Path(argv[0]).name == "systemd-nspawn":
-                found[names[0]] = int(folder.name)
-    return found
+    pids = [int(folder.name) for folder in PROC.glob("[0-9]*")]
+    return {name: pid for pid in pids if (name := _machine_of(pid)).startswith(prefix)}
 
 
 def groups(prefix: str) -> list[Path]:
     """The control groups of machines whose name starts with `prefix`."""
     return [group for root in _hierarchies() for group in root.glob(f"{prefix}*/")]
+
+
+def _machine_of(pid: int) -> str:
+    """The name of the machine that a process supervises; empty when it is no systemd-nspawn of a lab."""
+    with contextlib.suppress(OSError):
+        argv = (PROC / f"{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        if Path(argv[0]).name == "systemd-nspawn":
+            return next((word.removeprefix(MACHINE_OPTION) for word in argv if word.startswith(MACHINE_OPTION)), "")
+    return ""
 
 
 def _withheld(prefix: str) -> str:
@@ -218,13 +233,14 @@ def _make_groups(name: str) -> list[Path]:
     return groups
 
 
-def _group_processes(name: str, below: str = "") -> list[int]:
-    """The processes in the node's control groups, by their numbers on this machine; `below` ends the name of a group."""
+def _group_processes(name: str, unit: str = "") -> list[int]:
+    """The processes in the node's control groups, or in those of one unit, by their numbers on this machine."""
     found: set[int] = set()
     for root in _hierarchies():
-        for file in (root / name).rglob(f"{below}cgroup.procs"):
-            with contextlib.suppress(OSError):
-                found.update(int(word) for word in file.read_text(encoding="ascii").split())
+        for group, _, _ in os.walk(root / name):  # passes over groups that vanish meanwhile
+            if unit in ("", Path(group).name):
+                with contextlib.suppress(OSError):
+                    found.update(int(word) for word in (Path(group) / "cgroup.procs").read_text(encoding="ascii").split())
     return sorted(found - {0})
 
 

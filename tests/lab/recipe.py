@@ -45,6 +45,8 @@ DISABLED = (
 CHRONY_UNIT = "[Unit]\nConditionCapability=\n"
 CHRONY_OPTIONS = 'DAEMON_OPTS="-x -F 1"\n'
 SSH_UNIT = "[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n"
+# Told to end while it starts its workers, pcsd never does; it has nothing to lose.
+PCSD_UNIT = "[Service]\nTimeoutStopSec=5\n"
 # Cgroups are read-only in a node, and its root has no other user to hand a disk to.
 QEMU = """\
 cgroup_controllers = [ ]
@@ -59,6 +61,7 @@ FILES = {
     "etc/systemd/system/chrony.service.d/lab.conf": CHRONY_UNIT,
     "etc/default/chrony": CHRONY_OPTIONS,
     "etc/systemd/system/ssh.service.d/lab.conf": SSH_UNIT,
+    "etc/systemd/system/pcsd.service.d/lab.conf": PCSD_UNIT,
     "etc/libvirt/qemu.conf": QEMU,
     "etc/machine-id": "",
     "etc/resolv.conf": "",

@@ -8,10 +8,11 @@ import sys
 import time
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 
-from tests.lab import cli, first_apply, lifecycle, machine, paths, profile, state, status
+from tests.lab import cli, first_apply, identity, lifecycle, machine, paths, profile, state, status
 from tests.lab.command import run
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab
@@ -25,8 +26,12 @@ ALWAYS_ON = ("ssh", "chrony", "cron", "atd", "NetworkManager", "ablestack-api")
 KNOWN_WARNINGS = frozenset({"MON_CLOCK_SKEW", "SLOW_OPS"})
 
 
+def _ping(address: str) -> list[str]:
+    return ["ping", "-c", "1", "-W", "1", address]
+
+
 def _pings(lab: Lab, node: str, address: str) -> bool:
-    return lab.run(node, ["ping", "-c", "1", "-W", "1", address], ok=None).code == 0
+    return lab.run(node, _ping(address), ok=None).code == 0
 
 
 def _wait_for(lab: Lab, node: str, test: list[str], seconds: float) -> bool:
@@ -89,7 +94,7 @@ def test_a_cut_network_carries_nothing_and_the_others_do(lab: Lab) -> None:
     with pytest.raises(OSError, match=r"timed out|No route"):
         lab.api("cube1", "GET", "/health", timeout=1.0)
     lab.heal("cube1", "management")
-    assert _pings(lab, "cube1", peer.management)
+    assert _wait_for(lab, "cube1", _ping(peer.management), 15.0)
     assert lab.api("cube1", "GET", "/health").status < 500
 
 
@@ -100,7 +105,7 @@ def test_a_node_cut_off_everywhere_reaches_nobody_until_healed(lab: Lab) -> None
     assert sorted(shown["cube1"]) == sorted(lab.node("cube1").addresses)
     assert not any(_pings(lab, "cube1", str(address)) for address in peer.addresses.values())
     lab.heal("cube1")
-    assert _pings(lab, "cube1", peer.management)
+    assert _wait_for(lab, "cube1", _ping(peer.management), 15.0)
 
 
 def test_a_network_that_a_node_is_not_on_is_an_error(lab: Lab) -> None:
@@ -207,6 +212,18 @@ def test_pacemaker_starts_the_cloud_vm_elsewhere_when_its_host_loses_power(lab: 
     assert cloud_center.wait_started(witness, away_from=address) != address
     lab.boot(lost)
     pacemaker.wait_online(witness, len(cluster.members))
+
+
+def test_the_layers_of_the_services_know_neither_product_nor_cluster(lab: Lab) -> None:
+    layers = Path(state.read(lab.profile.name).layers)
+    if layers == Path():
+        pytest.skip("the services of this lab were set up on running nodes")
+    definition = Path(cloud_center.CONFIGURATION).relative_to("/") / cloud_center.DEFINITION
+    for node in lab.profile.nodes.values():
+        layer = layers / node.name
+        written = {path.relative_to(layer) for path in layer.rglob("*") if not path.is_dir()}
+        assert {path for path in written if "ablestack" in str(path)} <= {definition}, node.name
+        assert (layer / "etc/hosts").read_text(encoding="ascii") == identity.files(node)["etc/hosts"]
 
 
 def _other(lab: Lab) -> profile.Profile:

@@ -107,6 +107,18 @@ def cut_at(lab: Lab, wanted: str, answer: "Future[api.Reply]") -> bool:
     return True
 
 
+def change_cut_at(lab: Lab, wanted: str) -> tuple[str, str, api.Reply]:
+    """A change in which LOST was cut off at a phase: what the hosts held before, the new time server, the answer."""
+    for _ in range(TRIES):
+        before, server = settled(lab), next(names_of_servers)
+        with changing(lab, server) as answer:
+            cut = cut_at(lab, wanted, answer)
+            reply = answer.result(ANSWER_SECONDS)
+        if cut:
+            return before, server, reply
+    pytest.fail(f"{LOST} could not be cut off at {wanted}: the moment was missed every time")
+
+
 def test_nothing_changes_while_a_host_is_cut_off(three_hosts: Lab) -> None:
     lab, before = three_hosts, settled(three_hosts)
     lab.cut(LOST)
@@ -124,15 +136,7 @@ def test_nothing_changes_while_a_host_is_cut_off(three_hosts: Lab) -> None:
 
 def test_a_host_that_is_cut_off_after_it_prepared_is_put_back(three_hosts: Lab) -> None:
     lab = three_hosts
-    for _ in range(TRIES):
-        before, server = settled(lab), next(names_of_servers)
-        with changing(lab, server) as answer:
-            cut = cut_at(lab, PREPARED, answer)
-            reply = answer.result(ANSWER_SECONDS)
-        if cut:
-            break
-        lab.heal(LOST)
-    assert cut, "the moment was missed every time"
+    before, server, reply = change_cut_at(lab, PREPARED)
     assert reply.status == 502, reply.text
     assert outcomes(reply)[LOST] == "unreachable"
     assert [held(lab, name) for name in hosts(lab)] == [before] * 3
@@ -145,16 +149,7 @@ def test_a_host_that_is_cut_off_after_it_prepared_is_put_back(three_hosts: Lab) 
 
 def test_a_host_that_is_cut_off_after_it_applied_is_told_later(three_hosts: Lab) -> None:
     lab = three_hosts
-    for _ in range(TRIES):
-        settled(lab)
-        server = next(names_of_servers)
-        with changing(lab, server) as answer:
-            cut = cut_at(lab, APPLIED, answer)
-            reply = answer.result(ANSWER_SECONDS)
-        if cut:
-            break
-        lab.heal(LOST)
-    assert cut, "the moment was missed every time"
+    _, server, reply = change_cut_at(lab, APPLIED)
     told = next(entry for entry in reply.json()["results"] if entry["hostname"] == LOST)
     assert (reply.status, told["outcome"]) == (200, "ok"), reply.text
     assert "finishing is tried again" in told["message"]

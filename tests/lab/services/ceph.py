@@ -68,7 +68,7 @@ def set_up(profile: Profile, cluster: Ceph, machines: Mapping[str, Machine]) -> 
     parallel.each(cluster.members, lambda name: _start_monitor(machines[name], name, plan))
     numbers = {name: _create_osd(first) for name in cluster.members}
     parallel.each(cluster.members, lambda name: _start_daemons(machines[name], name, numbers[name], plan))
-    wait_osds(first, len(cluster.members))
+    _wait_osds(first, len(cluster.members))
     first.run([*CEPH, "osd", "pool", "create", POOL, "8"])
     first.run(["rbd", "pool", "init", POOL])
 
@@ -94,8 +94,14 @@ def wait_healthy(machine: Machine, known: frozenset[str] = frozenset(), timeout:
         time.sleep(POLL)
 
 
-def wait_osds(machine: Machine, count: int) -> None:
-    """Wait until `count` OSDs are up and in; raises LabError after HEALTH_TIMEOUT."""
+def wait_ready(cluster: Ceph, machines: Mapping[str, Machine]) -> None:
+    """Wait until a cluster whose nodes have just started has every OSD and gives its images away."""
+    first = machines[cluster.members[0]]
+    _wait_osds(first, len(cluster.members))
+    first.run(["rbd", "ls", POOL])  # waits for the OSDs themselves: a monitor may still count those of before
+
+
+def _wait_osds(machine: Machine, count: int) -> None:
     deadline = time.monotonic() + HEALTH_TIMEOUT
     while (found := osds_up(machine)) < count:
         if time.monotonic() > deadline:

@@ -17,6 +17,7 @@ from tests.lab.profile import Pacemaker, Profile
 NAME = "pacemaker"
 PASSWORD = "lab-hacluster"
 PCS_TIMEOUT = 180.0
+STOP_TIMEOUT = 180.0
 ONLINE_TIMEOUT = 180.0
 POLL = 1.0
 
@@ -64,6 +65,17 @@ def set_up(profile: Profile, cluster: Pacemaker, machines: Mapping[str, Machine]
     }
     parallel.each(members, lambda name: _start(machines[name], files))
     wait_online(first, len(members))
+
+
+def stop(profile: Profile, cluster: Pacemaker, machines: Mapping[str, Machine]) -> None:
+    """Stop Pacemaker on every member, last where something runs: it would move to a member that is about to stop."""
+    status = _status(machines[cluster.members[0]])
+    nodes = [] if status is None else status.findall("./nodes/node")
+    busy = {node.get("name", "") for node in nodes if node.get("resources_running") != "0"}
+    members = member_names(profile, cluster)
+    last = [name for name, address in members.items() if address in busy]
+    for group in ([name for name in members if name not in last], last):
+        parallel.each(group, lambda name: machines[name].run(["systemctl", "stop", "pacemaker"], timeout=STOP_TIMEOUT))
 
 
 def wait_online(machine: Machine, count: int, timeout: float = ONLINE_TIMEOUT) -> None:
