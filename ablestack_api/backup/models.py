@@ -54,3 +54,32 @@ class SnapshotAnswer(BaseModel):
     deleted_snapshots: list[str] | None = Field(default=None, description="automatic ones beyond the newest ten")
     safety_snapshot: str | None = Field(default=None, description="rollback: what the disk held before")
     warnings: list[str] | None = None
+
+
+class BackupRequest(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    action: Text = Field(
+        default="",
+        description="backup, status, list, overview, schedule, unschedule, schedule-delete, unschedule-delete",
+    )
+    target_dir: Text = Field(default="", description="folder of the backups, below ABLESTACK_BACKUP_ROOTS")
+    repeat: Text = Field(default="", description="hourly, daily, monthly, yearly; for deletion daily or monthly")
+    time: Text = Field(default="", description="HH:MM; of an hourly schedule only the minute counts")
+    day: int = Field(default=0, description="1 to 31; in a shorter month its last day")
+    month: int = Field(default=0, description="1 to 12")
+    retain_months: int = Field(default=0, description="schedule-delete: delete what is older, of 30 days each")
+
+
+class BackupAnswer(BaseModel):
+    code: int
+    val: Any = Field(default=None, description="object, list or text, by action")
+    message: str
+    target: str = Field(description="node that did it")
+    action: str
+
+
+class RestoreRequest(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    target_file: Text = Field(default="", description="file name of a backup in the folder of the backups")

@@ -1,9 +1,17 @@
-"""/cube/db/dump, /cube/ccvm/snap."""
+"""/cube/db/dump, /cube/ccvm/snap, /cube/ccvm/backup, /cube/ccvm/restore."""
 
 from flask import Blueprint, Response
 
-from ablestack_api.backup import ccvm_snap, db_dump
-from ablestack_api.backup.models import DbDumpAnswer, DbDumpRequest, SnapshotAnswer, SnapshotRequest
+from ablestack_api.backup import ccvm_backup, ccvm_snap, db_dump
+from ablestack_api.backup.models import (
+    BackupAnswer,
+    BackupRequest,
+    DbDumpAnswer,
+    DbDumpRequest,
+    RestoreRequest,
+    SnapshotAnswer,
+    SnapshotRequest,
+)
 from ablestack_api.core.errors import (
     BadInput,
     Busy,
@@ -13,11 +21,14 @@ from ablestack_api.core.errors import (
     Conflict,
     DiskFull,
     FileUnusable,
+    LibvirtFailed,
+    LibvirtTimedOut,
     NotFound,
     NotSetUp,
     PacemakerDown,
     PeersFailed,
     ProgramMissing,
+    StateFileDamaged,
 )
 from ablestack_api.jobs.answer import long_work
 from ablestack_api.web import read
@@ -28,6 +39,7 @@ blueprint = Blueprint("backup", __name__)
 
 TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
 PACEMAKER_ERRORS = (NotSetUp, PacemakerDown)
+MACHINE_ERRORS = (*PACEMAKER_ERRORS, LibvirtFailed, LibvirtTimedOut, StateFileDamaged)
 FILE_ERRORS = (ClusterFileDamaged, FileUnusable, DiskFull)
 
 
@@ -58,3 +70,32 @@ def post_ccvm_snap() -> Response:
     local, resolve = is_local_mode(ccvm_snap.LOCAL_HEADER), is_local_mode(ccvm_snap.RESOLVE_HEADER)
     limit = deadline(ccvm_snap.SECONDS)
     return long_work(ccvm_snap.work(env(), asked, limit, local=local, resolve=resolve))
+
+
+@blueprint.post("/cube/ccvm/backup")
+@endpoint(
+    "Backups of the Cloud Center VM's disk into files: make, watch, list, schedule (ablestack-vm, ablestack-standalone)",
+    body=BackupRequest,
+    returns=BackupAnswer,
+    errors=(BadInput, NotFound, Busy, Conflict, PeersFailed, *MACHINE_ERRORS, *FILE_ERRORS, *TOOL_ERRORS),
+)
+def post_ccvm_backup() -> Response:
+    asked = read.body(BackupRequest)
+    describe(action=asked.action, target_dir=asked.target_dir, repeat=asked.repeat)
+    local, resolve = is_local_mode(ccvm_backup.LOCAL_HEADER), is_local_mode(ccvm_backup.RESOLVE_HEADER)
+    limit = deadline(ccvm_backup.SECONDS)
+    return long_work(ccvm_backup.work(env(), asked, limit, local=local, resolve=resolve))
+
+
+@blueprint.post("/cube/ccvm/restore")
+@endpoint(
+    "Give the Cloud Center VM the disk of a backup; the old disk is kept until it runs again",
+    body=RestoreRequest,
+    returns=BackupAnswer,
+    errors=(BadInput, NotFound, Busy, Conflict, PeersFailed, *MACHINE_ERRORS, *FILE_ERRORS, *TOOL_ERRORS),
+)
+def post_ccvm_restore() -> Response:
+    asked = read.body(RestoreRequest)
+    describe(target_file=asked.target_file)
+    local = is_local_mode(ccvm_backup.LOCAL_HEADER)
+    return long_work(ccvm_backup.restore_work(env(), asked, deadline(ccvm_backup.SECONDS), local=local))

@@ -59,6 +59,8 @@ def create(env: Env, name: str, progress: Progress, *, must_run: bool = False) -
     schedule of another node was faster. Raises Conflict, Busy, CommandFailed …
     """
     with _lease(env):
+        if name.startswith(AUTOMATIC) and name in [snapshot.name for snapshot in list_all(env)]:
+            return Made(name, existed=True)
         runs = _runs_here(env)
         if must_run and not runs:
             raise Conflict(f"{BACKUP_FAILED} failed to confirm running ccvm on this node; nothing was done")

@@ -3,6 +3,7 @@
 import os
 
 from ablestack_api.core.runner import Runner
+from ablestack_api.tools import sync
 
 SECONDS = 1800.0
 
@@ -12,7 +13,7 @@ def copy_file(runner: Runner, source: str, destination: str) -> None:
     temporary = f"{destination}.partial"
     try:
         runner.run(["cp", "--sparse=always", "--", source, temporary], timeout=SECONDS)
-        runner.run(["sync", "--", temporary], timeout=SECONDS)
+        sync.file(runner, temporary)
         os.chmod(temporary, 0o644)
         os.rename(temporary, destination)
     finally:

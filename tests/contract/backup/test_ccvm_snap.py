@@ -161,6 +161,8 @@ def test_a_name_that_is_taken(hci: NodeUnderTest, name: str, status: int) -> Non
     """The schedule of another node was faster: that is a success, and the reason why it never runs twice."""
     state(hci, "Stopped")
     lease(hci)
+    if name.startswith("auto-"):
+        listed(hci)
     hci.runner.expect([*RBD, "snap", "create", "--no-progress", "--", f"rbd/ccvm@{name}"], code=17, stderr="rbd: exists\n")
     give_back(hci)
     answer = hci.call("POST", SNAP, {"action": "backup", "snap_name": name})
@@ -274,3 +276,12 @@ def test_no_rollback_to_what_is_not_there(hci: NodeUnderTest) -> None:
     listed(hci)
     give_back(hci)
     assert hci.call("POST", SNAP, {"action": "rollback", "snap_name": "mine"}).status == 404
+
+
+def test_an_automatic_one_that_is_there_leaves_the_guest_alone(hci: NodeUnderTest) -> None:
+    state(hci, "Stopped")
+    lease(hci)
+    listed(hci, entry(3, "auto-2026-07-01"))
+    give_back(hci)
+    answer = hci.call("POST", SNAP, {"action": "backup", "snap_name": "auto-2026-07-01"})
+    assert (answer.status, answer.body["existed"]) == (200, True)
