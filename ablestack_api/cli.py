@@ -40,9 +40,71 @@ def _parser() -> argparse.ArgumentParser:
     decision.add_argument("--undo", action="store_true", help="put this node's files back")
     decision.add_argument("--finish", action="store_true", help="keep what was applied")
     change.set_defaults(command=_change)
+    _add_db_dump(commands.add_parser("db-dump", help="dump the Cloud Center's database, delete old dumps (what cron runs)"))
+    _add_jobs(commands.add_parser("jobs", help="show, wait for and cancel long work of this node"))
     description = commands.add_parser("openapi", help="print the description of the API as JSON")
     description.set_defaults(command=_openapi)
     return parser
+
+
+def _add_db_dump(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    make = actions.add_parser("make", help="make a dump; prints its path")
+    prune = actions.add_parser("prune", help="delete dumps that are too old, never the last good one")
+    prune.add_argument("--older-than", type=int, required=True, metavar="DAYS")
+    for action in (make, prune):
+        action.add_argument("--path", default="/home/db_backup", help="folder of the dumps (default: %(default)s)")
+    make.set_defaults(command=_make_dump)
+    prune.set_defaults(command=_prune_dumps)
+
+
+def _make_dump(settings: Settings, options: argparse.Namespace) -> int:
+    from ablestack_api.backup import dump, roots
+    from ablestack_api.jobs.progress import Quiet
+    from ablestack_api.wiring import build_env
+
+    print(dump.make(build_env(settings), roots.checked(settings, "path", options.path), Quiet()))
+    return 0
+
+
+def _prune_dumps(settings: Settings, options: argparse.Namespace) -> int:
+    from ablestack_api.backup import dump_files, roots
+    from ablestack_api.core.clock import SystemClock
+
+    folder = roots.checked(settings, "path", options.path)
+    for path in dump_files.remove_older(folder, max(0, options.older_than), SystemClock().now().timestamp()):
+        print(path)
+    return 0
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    newest = actions.add_parser("list", help="the newest first")
+    newest.add_argument("--status", choices=("queued", "running", "succeeded", "failed", "cancelled", "interrupted"))
+    newest.add_argument("--kind", help="only jobs of this kind")
+    newest.add_argument("--limit", type=int, choices=range(1, 1001), default=50, metavar="N", help="1 to 1000 (default 50)")
+    one = {
+        "show": "steps and answer of a job",
+        "log": "what a job said",
+        "wait": "until a job has ended; exit code 1 when it did not succeed",
+        "cancel": "ask a job to end and to take back what it did",
+    }
+    made = {name: actions.add_parser(name, help=told) for name, told in one.items()}
+    for action in made.values():
+        action.add_argument("id", help="a job, as the list or the header X-Job-Id names it")
+    made["wait"].add_argument("--seconds", type=float, default=3600, help="at most so long (default: %(default)s)")
+    for action in (newest, *made.values()):
+        action.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=_jobs)
+
+
+def _jobs(settings: Settings, options: argparse.Namespace) -> int:
+    from ablestack_api.jobs import terminal
+    from ablestack_api.wiring import build_env
+
+    text, code = terminal.run(build_env(settings), options)
+    print(text)
+    return code
 
 
 def _serve(settings: Settings, _options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """gunicorn around the application: one master, threaded workers, state only in files."""
 
+import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 OVERRIDES = "gunicorn.conf.py"
 # Work that is cut off here is settled by the next start; systemd would kill us after its own, longer limit.
 GRACEFUL_SECONDS = 3
+# Of these, for jobs that nobody waits for: to end, or to take back what they did.
+JOBS_STOP_SECONDS = 2
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -57,7 +60,8 @@ def _options(settings: Settings) -> dict[str, Any]:
         "errorlog": "-",
         "loglevel": "warning",
         "control_socket_disable": True,
-        "post_worker_init": _start_recovery,
+        "post_worker_init": _start_threads,
+        "worker_exit": _stop_jobs,
         **tls,
     }
 
@@ -67,13 +71,27 @@ def _bind(settings: Settings) -> str:
     return f"{host}:{settings.listen_port}"
 
 
-def _start_recovery(worker: Any) -> None:
+def _start_threads(worker: Any) -> None:
     """After the fork: threads do not survive one. Only one worker at a time really settles (a lock sees to that)."""
+    from ablestack_api.backup import scheduler
+    from ablestack_api.jobs import housekeeping
     from ablestack_api.orchestrator import recovery
     from ablestack_api.wiring import KINDS
 
     env: Env = worker.wsgi.extensions["ablestack_env"]
     threading.Thread(target=recovery.run_for_ever, args=(env, KINDS), name="recovery", daemon=True).start()
+    # Each step of a job is a line in the journal.
+    logging.getLogger("ablestack_api.jobs").setLevel(logging.INFO)
+    house = (env, worker.wsgi.extensions["ablestack_jobs"], lambda: worker.alive)
+    threading.Thread(target=housekeeping.run, args=house, name="jobs", daemon=True).start()
+    threading.Thread(target=scheduler.run_for_ever, args=house, name="schedules", daemon=True).start()
+
+
+def _stop_jobs(_master: Any, worker: Any) -> None:
+    """In the worker itself, when its requests are answered; in the master there is no application."""
+    application = getattr(worker, "wsgi", None)
+    if application is not None:
+        application.extensions["ablestack_jobs"].stop(JOBS_STOP_SECONDS)
 
 
 def _overrides(path: str) -> dict[str, Any]:

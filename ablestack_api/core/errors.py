@@ -15,6 +15,8 @@ class ApiError(Exception):
     status = 500
     kind = "internal_error"
     title = "The daemon failed"
+    # True: nothing is wrong, whatever the status says. The request log then does not call it an error.
+    is_normal = False
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class MethodNotAllowed(ApiError):
 
 
 class Busy(ApiError):
-    """Somebody else holds it. Members: `holder` (text), `age_seconds` (number)."""
+    """Somebody else holds it. Members: `holder` (text), `age_seconds` (number); `job` (its id) where it is long work."""
 
     status = 409
     kind = "busy"
@@ -77,6 +79,14 @@ class Conflict(ApiError):
     status = 409
     kind = "conflict"
     title = "The present state does not allow this"
+
+
+class Cancelled(ApiError):
+    """Somebody asked for it, or the daemon is being stopped; what was done is undone where the work knows how."""
+
+    status = 409
+    kind = "cancelled"
+    title = "The work was cancelled"
 
 
 class RevisionChanged(ApiError):
@@ -133,6 +143,21 @@ class DiskFull(FileUnusable):
     title = "There is no space left for a file"
 
 
+class TemplateUnusable(ApiError):
+    """A template of a machine is missing or broken. Member: `path`."""
+
+    kind = "template_unusable"
+    title = "A template of this node cannot be used"
+
+
+class NotSetUp(ApiError):
+    """A feature that nobody has set up on this node: a normal state, which 0.1.2 answers with 500 all the same."""
+
+    kind = "not_set_up"
+    title = "This is not set up on this node"
+    is_normal = True
+
+
 class AuthNotInitialized(ApiError):
     kind = "auth_not_initialized"
     title = "This node has no signing value yet"
@@ -166,6 +191,14 @@ class ProgramMissing(ApiError):
     status = 503
     kind = "program_missing"
     title = "A program is not installed on this node"
+
+
+class PacemakerDown(ApiError):
+    """The cluster of Pacemaker is set up, but does not run on this node."""
+
+    status = 503
+    kind = "pacemaker_down"
+    title = "Pacemaker does not run on this node"
 
 
 class CommandTimedOut(ApiError):

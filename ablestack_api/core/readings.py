@@ -7,7 +7,7 @@ stale. Only who asks for a refresh waits to the end.
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -79,7 +79,7 @@ class _Source:
     def recent(self, collect: Callable[[], Any], keep: float) -> Reading[Any]:
         with self._lock:
             last = self._last
-            if last is not None and self._running is None and self._clock.monotonic() - self._tried <= keep:
+            if last is not None and self._clock.monotonic() - self._tried <= keep:
                 return last
             running = self._running or self._start(collect)
             patience = PATIENCE_SECONDS - (self._clock.monotonic() - self._started)
@@ -94,16 +94,17 @@ class _Source:
         with self._lock:
             earlier = self._running
         if earlier is not None:  # it may have looked before what the caller wants to see came about
-            _wait(earlier)
+            wait((earlier,))
         with self._lock:
             running = self._running or self._start(collect)
-        _wait(running)
+        running.result()
         return self._told()
 
     def _start(self, collect: Callable[[], Any]) -> "Future[None]":
+        """With the lock held: the thread cannot end before it is known, and is not known when it cannot be started."""
         running: Future[None] = Future()
-        self._running, self._started = running, self._clock.monotonic()
         threading.Thread(target=self._collect, args=(collect, running), name="reading", daemon=True).start()
+        self._running, self._started = running, self._clock.monotonic()
         return running
 
     def _collect(self, collect: Callable[[], Any], running: "Future[None]") -> None:
@@ -137,10 +138,6 @@ def _ended(running: "Future[None]", seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
-
-
-def _wait(running: "Future[None]") -> None:
-    running.result()
 
 
 def _as_api_error(error: BaseException) -> ApiError:

@@ -23,13 +23,52 @@ MAX_STDERR = 64 * 1024
 TOLD_LINES = 5
 # What a program still writes, or holds open through a child it left behind, after it has ended itself.
 AFTERMATH_SECONDS = 0.5
+# A killed program is gone at once, unless it waits in the kernel for a device or file system that no longer answers.
+DYING_SECONDS = 1.0
 # What is passed on in one piece between two programs, and how much of the end is remembered.
 COPIED_AT_ONCE = 1024 * 1024
 TAIL_BYTES = 1024
 
 # Which package brings a program, for the operator who is told that it is missing (EL name, Debian name if different).
 PACKAGES = {
+    "ceph": "ceph-common",
+    "xorriso": "xorriso",
+    "virt-xml-validate": "libvirt-client (Debian: libvirt-clients)",
+    "ping": "iputils (Debian: iputils-ping)",
+    "openssl": "openssl",
+    "genisoimage": "genisoimage",
+    "cloud-init": "cloud-init",
     "chronyd": "chrony",
+    "crm_mon": "pacemaker-cli (Debian: pacemaker-cli-utils)",
+    "df": "coreutils",
+    "dmsetup": "device-mapper (Debian: dmsetup)",
+    "ip": "iproute (Debian: iproute2)",
+    "lsblk": "util-linux",
+    "lspci": "pciutils",
+    "mpathconf": "device-mapper-multipath",
+    "multipath": "device-mapper-multipath (Debian: multipath-tools)",
+    "mkfs.xfs": "xfsprogs",
+    "mount": "util-linux",
+    "rbd": "ceph-common",
+    "umount": "util-linux",
+    "nmcli": "NetworkManager (Debian: network-manager)",
+    "tee": "coreutils",
+    "chown": "coreutils",
+    "chpasswd": "shadow-utils (Debian: passwd)",
+    "cibadmin": "pacemaker-cli (Debian: pacemaker-cli-utils)",
+    "crm_verify": "pacemaker-cli (Debian: pacemaker-cli-utils)",
+    "gfs2_grow": "gfs2-utils",
+    "ipmitool": "ipmitool",
+    "mkfs.gfs2": "gfs2-utils",
+    "multipathd": "device-mapper-multipath (Debian: multipath-tools)",
+    "parted": "parted",
+    "partprobe": "parted",
+    "pcs": "pcs",
+    "udevadm": "systemd-udev (Debian: udev)",
+    "wipefs": "util-linux",
+    **dict.fromkeys(("lvcreate", "lvextend", "lvmconfig", "lvmdevices", "lvremove", "lvs"), "lvm2"),
+    **dict.fromkeys(("pvcreate", "pvremove", "pvresize", "pvs"), "lvm2"),
+    **dict.fromkeys(("vgchange", "vgcreate", "vgextend", "vgreduce", "vgremove", "vgs"), "lvm2"),
     "cockpit-bridge": "cockpit-bridge",
     "modprobe": "kmod",
     "sysctl": "procps-ng (Debian: procps)",
@@ -86,6 +125,7 @@ class SystemRunner:
     def __init__(self, path: str, home: str) -> None:
         self._path = path
         self._environ = {"LC_ALL": "C.UTF-8", "PATH": path, "HOME": home}
+        self._undead: dict[str, subprocess.Popen[bytes]] = {}
 
     def run(
         self,
@@ -96,15 +136,33 @@ class SystemRunner:
         ok: Sequence[int] = (0,),
     ) -> Finished:
         name = os.path.basename(_plain(argv[0]))
+        self._refuse_again(argv, timeout)
         started = time.monotonic()
         child = self._start(argv, with_input=stdin is not None)
         try:
             outcome = _Reader(child, stdin, started + timeout).read()
         finally:
-            _kill_session(child)
+            if not _kill_session(child):
+                self._undead[_shown(argv)] = child
         seconds = time.monotonic() - started
         log.info("ran %s: code %s in %.3f s", _shown(argv), child.returncode, seconds)
         return _judge(name, outcome, child.returncode, seconds, timeout, ok)
+
+    def _refuse_again(self, argv: Sequence[str | Secret], timeout: float) -> None:
+        """What cannot be killed is not started once more beside itself: whoever asks again and again would pile it up."""
+        child = self._undead.get(_shown(argv))
+        if child is None:
+            return
+        if child.poll() is not None:
+            self._undead.pop(_shown(argv), None)
+            return
+        name = os.path.basename(_plain(argv[0]))
+        raise CommandTimedOut(
+            f"{name} still hangs since an earlier call (process {child.pid}): it waits for a device or file system that "
+            "does not answer, and cannot be killed before that does",
+            program=name,
+            seconds=timeout,
+        )
 
     def pipe(self, source: Sequence[str], through: Sequence[str], *, into: IO[bytes] | None, timeout: float) -> Piped:
         started = time.monotonic()
@@ -292,14 +350,17 @@ def _kill_group(child: "subprocess.Popen[bytes]") -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def _kill_session(child: "subprocess.Popen[bytes]") -> None:
-    """End the whole process group: a program's own children would otherwise outlive its deadline."""
+def _kill_session(child: "subprocess.Popen[bytes]") -> bool:
+    """End the whole process group: a program's own children would otherwise outlive its deadline.
+
+    False when the program itself is still there: the kernel does not let it go.
+    """
     _kill_group(child)
     child.kill()  # does nothing to one that has ended
     for stream in (child.stdin, child.stdout, child.stderr):
         if stream is not None and not stream.closed:
             stream.close()
-    child.wait()
+    return _ended_by(child, time.monotonic() + DYING_SECONDS)
 
 
 def _judge(name: str, outcome: _Outcome, code: int, seconds: float, timeout: float, ok: Sequence[int]) -> Finished:

@@ -15,7 +15,8 @@ def _add_headers(response: Response) -> Response:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Methods"] = "GET,POST,PUT,DELETE,OPTIONS"
         response.headers["Access-Control-Allow-Headers"] = (
-            "Content-Type, Authorization, X-Cube-Internal-Token, If-Match, X-Request-ID"
+            "Content-Type, Authorization, X-Cube-Internal-Token, If-Match, Prefer, X-Request-ID"
         )
+        response.headers["Access-Control-Expose-Headers"] = "ETag, Location, Retry-After, X-Job-Id, X-Request-ID"
         response.headers.add("Vary", "Origin")
     return response

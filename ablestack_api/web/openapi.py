@@ -19,6 +19,8 @@ DOCUMENT = "/swagger/doc.json"
 OPEN_VIEWS = ("flasgger.apidocs", "flasgger.static", "flasgger.document")
 SCHEMAS = "#/components/schemas/{model}"
 METHODS = ("GET", "POST", "PUT", "DELETE")
+# A view that calls this (jobs.answer) also answers 202; its own code says so, nobody has to remember to declare it.
+LONG_WORK = "long_work"
 Json = dict[str, Any]
 Names = dict[type[BaseModel], str]
 
@@ -72,7 +74,8 @@ def describe(app: Flask) -> Json:
             continue
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule.removeprefix(PREFIX))
         for method in sorted(set(rule.methods or ()) & set(METHODS)):
-            paths.setdefault(path, {})[method.lower()] = _operation(rule, found, method, schemas, names)
+            operation = _operation(rule, found, method, schemas, names)
+            paths.setdefault(path, {})[method.lower()] = _long(operation) if _is_long(app, rule) else operation
     return {
         "openapi": "3.0.3",
         "info": {"title": "ABLESTACK API", "version": "1.0", "description": "Management daemon of a Cube node."},
@@ -137,6 +140,25 @@ def _operation(rule: Rule, found: Endpoint, method: str, schemas: Json, names: N
     }
     if found.body is not None:
         operation["requestBody"] = {"content": {"application/json": {"schema": _reference(names[found.body])}}}
+    return operation
+
+
+def _is_long(app: Flask, rule: Rule) -> bool:
+    code = getattr(app.view_functions[rule.endpoint], "__code__", None)
+    return code is not None and LONG_WORK in code.co_names
+
+
+def _long(operation: Json) -> Json:
+    """The same with what D21 adds to every long call."""
+    prefer = {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`respond-async`: answer at once with the job that does the work",
+        "schema": {"type": "string", "example": "respond-async"},
+    }
+    operation["parameters"].append(prefer)
+    accepted = _content("the job, as Prefer: respond-async asks for; Location is where to look at it", "JobAnswer")
+    operation["responses"] = {"200": operation["responses"]["200"], "202": accepted, **operation["responses"]}
     return operation
 
 

@@ -7,6 +7,8 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from ablestack_api.core.errors import ApiError, BadInput, BodyTooLarge, MethodNotAllowed, NotFound, UnsupportedMediaType
+from ablestack_api.env import Env
+from ablestack_api.orchestrator.fanout import request_id
 from ablestack_api.state import error_list
 from ablestack_api.web import reply
 from ablestack_api.web.context import env
@@ -23,6 +25,7 @@ def install(app: Flask) -> None:
 
 
 def answer(error: ApiError) -> Response:
+    g.is_normal = error.is_normal
     media = PROBLEM_TYPE if PROBLEM_TYPE in request.headers.get("Accept", "") else reply.JSON_TYPE
     headers = dict(error.headers)
     if error.status == 401:
@@ -31,7 +34,10 @@ def answer(error: ApiError) -> Response:
 
 
 def body(error: ApiError) -> dict[str, Any]:
-    """The members of every error; `members` of the error itself follow and never replace these."""
+    """The members of every error; `members` of the error itself follow and never replace these.
+
+    Also outside a request: a job that runs on gives the body that its request would have given.
+    """
     shape: dict[str, Any] = {
         "code": error.status,
         "err_code": error.status,
@@ -40,7 +46,7 @@ def body(error: ApiError) -> dict[str, Any]:
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
-        "instance": g.get("request_id", ""),
+        "instance": request_id.get(),
     }
     if error.fields:
         shape["errors"] = [{"field": field, "reason": reason} for field, reason in error.fields]
@@ -61,21 +67,22 @@ def _from_http(error: HTTPException) -> ApiError:
         return UnsupportedMediaType("send application/json")
     if 400 <= status < 500:
         return BadInput(error.description or "the request is not valid")
-    return _internal()
+    return internal()
 
 
 def _unexpected(error: Exception) -> Response:
-    """The last net: the operator gets the request id, the journal the traceback."""
-    log.exception("request %s failed", g.get("request_id", ""), exc_info=error)
-    error_list.record(
-        env().settings,
-        env().clock,
-        f"{request.method} {request.path}: {type(error).__name__} (request {g.get('request_id', '')})",
-    )
-    return answer(_internal())
+    """The last net."""
+    report_unexpected(env(), error, f"{request.method} {request.path}")
+    return answer(internal())
 
 
-def _internal() -> ApiError:
+def report_unexpected(here: Env, error: BaseException, what: str) -> None:
+    """A fault of the daemon: the operator gets the request id, the journal the traceback."""
+    log.exception("request %s failed", request_id.get(), exc_info=error)
+    error_list.record(here.settings, here.clock, f"{what}: {type(error).__name__} (request {request_id.get()})")
+
+
+def internal() -> ApiError:
     return ApiError(
-        "internal server error; journalctl -u ablestack-api has the details under request id " + g.get("request_id", "")
+        "internal server error; journalctl -u ablestack-api has the details under request id " + request_id.get()
     )

@@ -17,6 +17,11 @@ def ok(value: BaseModel | dict[str, Any], *, headers: dict[str, str] | None = No
     return encoded(shape, 200, headers=headers, pretty=pretty)
 
 
+def prepared(text: str) -> Response:
+    """200 with JSON that was printed before."""
+    return Response(text.encode("utf-8", "replace"), mimetype=JSON_TYPE)
+
+
 def encoded(
     shape: Any, status: int, *, headers: dict[str, str] | None = None, pretty: bool = False, media: str = JSON_TYPE
 ) -> Response:

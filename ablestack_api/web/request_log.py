@@ -39,7 +39,7 @@ def _end(response: Response) -> Response:
         "type": "api_request",
         "request_id": state.request_id,
         "status": status,
-        "outcome": "success" if status < 400 else "error",
+        "outcome": "success" if status < 400 else ("normal" if "is_normal" in state and state.is_normal else "error"),
         "latency_ms": round((time.perf_counter() - state.started) * 1000, 2),
         "method": asked.method,
         "path": asked.path[:LONGEST_PATH],

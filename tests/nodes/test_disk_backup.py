@@ -150,7 +150,9 @@ def test_a_disk_that_does_not_come_up_is_put_back(env: Env, folder: str, monkeyp
     with pytest.raises(LibvirtFailed) as raised:
         restore(env, folder, name)
     assert "undone: copy, stop, swap" in raised.value.detail
-    assert [step["outcome"] for step in raised.value.members["steps"]] == [
+    steps = raised.value.members["steps"]
+    assert isinstance(steps, list)
+    assert [step["outcome"] for step in steps] == [
         "undone",
         "undone",
         "undone",

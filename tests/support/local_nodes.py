@@ -65,6 +65,7 @@ class LocalNode:
         config = self.root / "etc/ablestack"
         (config / "properties").mkdir(parents=True)
         shutil.copy(REPOSITORY / "configs/properties/cluster.json", self.cluster_json)
+        shutil.copytree(REPOSITORY / "configs/xml-template", config / "xml-template")
         account = pwd.getpwuid(os.geteuid()).pw_name
         auth = {"linux": {"allowed_users": [account, *users], "allowed_groups": []}, "access_token_ttl_seconds": 3600}
         (config / "auth.json").write_text(json.dumps({**auth, "access_token_secret": ""}))
@@ -121,6 +122,11 @@ class LocalNode:
     def log(self) -> str:
         path = self.root / "daemon.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """`ablestack-api …` on this node."""
+        argv = [sys.executable, "-m", "ablestack_api", *arguments]
+        return subprocess.run(argv, env=self.full_environ, capture_output=True, text=True, timeout=60, check=False)
 
     def token(self, *arguments: str) -> str:
         """What `ablestack-auth-token --plain` prints for this node."""

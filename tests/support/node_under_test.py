@@ -28,14 +28,17 @@ class NodeUnderTest:
         self.clock = QueuedClock()
         self.runner = QueuedRunner()
         self.peers = QueuedPeers()
-        self.settings = Settings(
-            {"ABLESTACK_SYSROOT": str(root), "ABLESTACK_API_LISTEN": f"{OWN_ADDRESS}:8090", "HOME": "/root", **environ}
-        )
+        defaults = {
+            "ABLESTACK_API_LISTEN": f"{OWN_ADDRESS}:8090",
+            "HOME": "/root",
+            "ABLESTACK_LIBVIRT_URI": "test:///default",
+        }
+        self.settings = Settings({"ABLESTACK_SYSROOT": str(root), **defaults, **environ})
         self.env = Env(
             settings=self.settings,
             clock=self.clock,
             runner=self.runner,
-            libvirt=SystemLibvirt("test:///default"),
+            libvirt=SystemLibvirt(self.settings.libvirt_uri),
             peers=self.peers,
         )
         self._lay_out()

@@ -26,6 +26,8 @@ def test_a_configured_origin_is_allowed(node: NodeUnderTest, origin: str) -> Non
     assert answer.headers["access-control-allow-origin"] == origin
     assert "Origin" in answer.headers["vary"]
     assert "Authorization" in answer.headers["access-control-allow-headers"]
+    assert "Prefer" in answer.headers["access-control-allow-headers"]
+    assert "X-Job-Id" in answer.headers["access-control-expose-headers"]
     assert "access-control-allow-credentials" not in answer.headers
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def rules(node: NodeUnderTest) -> list[Rule]:
 
 def statuses(node: NodeUnderTest, rule: Rule, headers: dict[str, str]) -> set[int]:
     """What every method of a route answers to these headers."""
-    path = rule.rule.replace("<uuid:transaction_id>", "0" * 8 + "-0000" * 3 + "-" + "0" * 12)
+    path = re.sub(r"<uuid:\w+>", "0" * 8 + "-0000" * 3 + "-" + "0" * 12, rule.rule)
     path = path.replace("<path:filename>", "swagger-ui.css")
     methods = set(rule.methods or ()) - {"OPTIONS", "HEAD"}
     answers = [node.client.open(path, method=method, headers=headers) for method in methods]
