@@ -32,6 +32,7 @@ class Outcome:
     """What one node answered. `code` is an HTTP status, `value` the `val` (or whole body) of a good answer.
 
     `error` is what this very node raised when the target is local; `sent` is False when no connection came about.
+    `body` is the whole answer of a peer.
     """
 
     target: Target
@@ -42,6 +43,7 @@ class Outcome:
     members: dict[str, Any] = field(default_factory=dict)
     error: ApiError | None = None
     sent: bool = True
+    body: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def good(self) -> bool:
@@ -138,11 +140,12 @@ def judged(target: Target, answer: PeerAnswer) -> Outcome:
     inner = answer.body.get("code")
     inner = inner if isinstance(inner, int) and not isinstance(inner, bool) else answer.status
     if answer.status < 300 and inner < 300:
-        return Outcome(target, OK, answer.status, "", answer.body.get("val", answer.body))
+        return Outcome(target, OK, answer.status, "", answer.body.get("val", answer.body), body=answer.body)
     code = answer.status if answer.status >= 300 else inner
     message = str(answer.body.get("message") or answer.body.get("val") or f"status {code}")[:1000]
     members = {key: answer.body[key] for key in ("holder", "age_seconds") if key in answer.body}
-    return Outcome(target, REFUSED if code in (401, 403) else FAILED, code, message, members=members)
+    outcome = REFUSED if code in (401, 403) else FAILED
+    return Outcome(target, outcome, code, message, members=members, body=answer.body)
 
 
 def _not_ours(answer: PeerAnswer) -> str:

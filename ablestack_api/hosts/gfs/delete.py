@@ -1,0 +1,197 @@
+"""delete-gfs: a file system, its volume and its partitions taken away on every node (contract 02 §6.11).
+
+What an earlier attempt left behind is found and taken away too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablestack_api.core.errors import Conflict, bad_field
+from ablestack_api.hosts import storage_names
+from ablestack_api.hosts.block_devices import BlockDevices, Device
+from ablestack_api.hosts.gfs import disks, everywhere, node_disks, removal, resources
+from ablestack_api.hosts.gfs.call import Call, Course
+from ablestack_api.hosts.gfs.looking import look
+from ablestack_api.hosts.gfs.resources import Names
+from ablestack_api.jobs.plan import Plan, Step
+from ablestack_api.tools import lvm, parted, pcs
+
+REQUIRED = "disks, gfs_name, vg_name and lv_name required"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there of the file system: resource ids, whether its group is, its partitions and their disks."""
+
+    names: Names
+    vg: str
+    present: tuple[str, ...]
+    has_group: bool
+    partitions: tuple[str, ...]
+    disks: tuple[Device, ...]
+    mount_point: str
+
+    @property
+    def disk_paths(self) -> list[str]:
+        return [disk.path for disk in self.disks]
+
+
+def course(call: Call) -> Course:
+    """Raises BadInput, Conflict."""
+    found = _find(call)
+    results: list[dict[str, Any]] = []
+    steps = [
+        *_resource_steps(call, found),
+        *_volume_steps(call, found),
+        *_disk_steps(call, found, results),
+        look("cleanup", "forget old failures of resources", lambda: resources.cleanup_quietly(call)),
+    ]
+    warnings = [f"every file on {found.vg} is lost"]
+    overrides = ["other volumes of the group, disks that differ from those named"] if call.request.force else []
+    plan = Plan(f"delete the GFS2 file system {found.names.mount}", steps, warnings, overrides)
+    return Course(plan, lambda values: "Success to gfs delete", results)
+
+
+def _find(call: Call) -> Found:
+    request = call.request
+    if not (request.every_disk and request.gfs_name and request.vg_name and request.lv_name):
+        raise bad_field("disks", "all four are required", REQUIRED)
+    names = Names.of(storage_names.gfs_name(request.gfs_name))
+    vg = storage_names.vg_name(request.vg_name)
+    lv = storage_names.lv_name(request.lv_name, vg=vg)
+    devices = BlockDevices.read(call.env)
+    named = disks.known_disks(devices, request.every_disk)
+    facts = resources.facts(call)
+    present = tuple(name for name in names.both if name in facts)
+    has_group = any(group.name == vg for group in lvm.vgs(call.env.runner))
+    below = _below_group(call, devices, vg, lv, named) if has_group else _left_behind(call, devices, named)
+    if not present and not has_group and not below:
+        raise Conflict(f"gfs disk not found: nothing is left of {request.gfs_name} on {vg}/{lv}")
+    for disk in disks.parents(devices, below):
+        if devices.is_system(disk):
+            raise Conflict(f"{disk.path} holds the running system; nothing was changed")
+    mount = facts.primitives.get(names.mount)
+    mount_point = mount.options.get("directory", "") if mount else request.mount_point
+    return Found(
+        names, vg, present, has_group, tuple(part.path for part in below), disks.parents(devices, below), mount_point
+    )
+
+
+def _below_group(call: Call, devices: BlockDevices, vg: str, lv: str, named: Sequence[Device]) -> Sequence[Device]:
+    """The partitions below the volume. The disks named must be its own: who names others means another file system."""
+    found = disks.group(call.env, devices, vg, lv)
+    removal.require_alone(found, force=call.request.force)
+    own = {disk.kname for disk in found.disks}
+    foreign = [disk.path for disk in named if disk.kname not in own]
+    if foreign and not call.request.force:
+        real = ", ".join(disk.path for disk in found.disks)
+        raise Conflict(
+            f"{vg} lies on {real}, not on {', '.join(foreign)}; nothing was changed. Name its own disks, "
+            "or repeat with force: true",
+            reasons=[f"lies on {real}"],
+            force=True,
+        )
+    whole = [disk.path for disk in found.partitions if not disk.is_partition]
+    if whole:
+        raise Conflict(f"{vg} was not made by this API: {', '.join(whole)} is a physical volume without a partition")
+    return found.partitions
+
+
+def _left_behind(call: Call, devices: BlockDevices, named: Sequence[Device]) -> Sequence[Device]:
+    """The group is gone already: partitions of the named disks that hold a physical volume of no group, or nothing
+    while they still bear the file system's name."""
+    free = {pv.name for pv in lvm.pvs(call.env.runner) if not pv.vg}
+    parts = [part for disk in named if (part := devices.partition(disk, 1)) is not None]
+    name = call.request.gfs_name
+    return [part for part in parts if part.path in free or (part.partlabel == name and not part.fstype)]
+
+
+def _resource_steps(call: Call, found: Found) -> list[Step]:
+    if not found.present:
+        return []
+    present = found.present
+
+    def stop() -> None:
+        pcs.resource_disable(pcs.connect(call.env.runner), *present)
+        resources.wait_stopped(call, found.names)
+
+    def start() -> None:
+        pcs.resource_enable(pcs.connect(call.undoing().env.runner), *present)
+
+    return [
+        Step(
+            "stop-resources",
+            f"unmount {found.names.mount} on every node",
+            stop,
+            start,
+            undo_if_failed=True,
+            commands=(["pcs", "resource", "disable", *present],),
+        ),
+        Step(
+            "delete-resources",
+            "take it out of the cluster",
+            lambda: resources.delete(call, found.names),
+            commands=[["pcs", "resource", "delete", name, "--force"] for name in reversed(present)],
+            no_return=True,
+        ),
+    ]
+
+
+def _volume_steps(call: Call, found: Found) -> list[Step]:
+    if not found.has_group:
+        return []
+
+    def stop_locks() -> None:
+        everywhere.on_all(call, "stop-lockspace", node_disks.stop_lockspace, vg_name=found.vg)
+
+    return [
+        look("stop-lockspace", f"have every node let go of the locks of {found.vg}", stop_locks),
+        Step(
+            "remove-volume-group",
+            f"remove {found.vg} and its volumes",
+            lambda: removal.remove_group(call.env.runner, found.vg),
+            commands=(["vgremove", "--yes", "--", found.vg],),
+            no_return=True,
+        ),
+    ]
+
+
+def _disk_steps(call: Call, found: Found, results: list[dict[str, Any]]) -> list[Step]:
+    if not found.partitions:
+        return []
+
+    def release() -> None:
+        changes = {"disks": found.disk_paths, "disk": "", "mount_point": found.mount_point}
+        outcomes = everywhere.on_all(call, "release-gfs-node", node_disks.release, **changes)
+        results.extend(everywhere.entry(outcome) for outcome in outcomes)
+
+    def remove_partitions() -> None:
+        for disk in found.disk_paths:
+            if parted.partition_table(call.env.runner, disk).partition(1) is not None:
+                parted.remove_partition(call.env.runner, disk)
+
+    def probe() -> None:
+        everywhere.explained(
+            "partprobe",
+            lambda: everywhere.on_all(call, "partprobe", node_disks.partprobe, disks=found.disk_paths, disk=""),
+        )
+
+    return [
+        Step(
+            "remove-physical-volumes",
+            f"clear the physical volumes {', '.join(found.partitions)}",
+            lambda: removal.remove_physical_volumes(call.env.runner, found.partitions),
+            commands=[["pvremove", "-ff", "--yes", "--", part] for part in found.partitions],
+            no_return=True,
+        ),
+        # While the partitions are still there: LVM finds the entries by them.
+        look("release-nodes", "take them out of every node's devices file", release),
+        Step(
+            "remove-partitions",
+            f"remove the partitions of {', '.join(found.disk_paths)}",
+            remove_partitions,
+            commands=[["parted", "-s", disk, "rm", "1"] for disk in found.disk_paths],
+        ),
+        look("partprobe", "have every node see that they are gone", probe),
+    ]

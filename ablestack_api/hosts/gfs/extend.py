@@ -1,0 +1,188 @@
+"""extend: the LUN below the volume was enlarged; add-extend: new LUNs join it (contract 02 §6.12, §6.13)."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ablestack_api.core.errors import ApiError, Conflict, bad_field
+from ablestack_api.hosts import storage_names
+from ablestack_api.hosts.block_devices import BlockDevices
+from ablestack_api.hosts.gfs import create, disks, everywhere, node_disks
+from ablestack_api.hosts.gfs.call import Call, Course
+from ablestack_api.hosts.gfs.disks import Volume
+from ablestack_api.hosts.gfs.looking import look, nothing
+from ablestack_api.jobs.plan import Plan, Step
+from ablestack_api.state import json_file
+from ablestack_api.tools import gfs2, lvm, parted, pcs
+
+MOUNTS = "proc/self/mounts"
+
+
+def extend_course(call: Call) -> Course:
+    """Raises BadInput, Conflict."""
+    found = _volume(call, "vg_name, lv_name and mount_point required")
+    parts = [part.path for part in found.partitions]
+    whole = [part.path for part in found.partitions if not part.is_partition]
+    if whole:
+        raise Conflict(f"{', '.join(whole)} is a physical volume without a partition; this API did not make it")
+    paths = [disk.path for disk in found.disks]
+    results: list[dict[str, Any]] = []
+    steps = [
+        look("rescan", "have every node see the new size", lambda: _rescan(call, results)),
+        Step(
+            "grow-partitions",
+            f"grow the partition of {', '.join(paths)} to the end of the disk",
+            lambda: _each(paths, lambda path: parted.resize_partition(call.env.runner, path)),
+            commands=[["parted", "-s", "--fix", path, "resizepart", "1", "100%"] for path in paths],
+        ),
+        look("partprobe", "have every node see the new partitions", lambda: _probe(call, paths)),
+        Step(
+            "grow-physical-volumes",
+            f"grow {', '.join(parts)}",
+            lambda: _each(parts, lambda part: lvm.pvresize(call.env.runner, part)),
+            commands=[["pvresize", "--", part] for part in parts],
+        ),
+        *_growth(call),
+        look("partprobe-again", "have every node look once more", lambda: _probe(call, paths)),
+    ]
+    plan = Plan(f"extend {call.request.mount_point}", _with_maintenance(call, steps))
+    return Course(plan, lambda values: "Success to extend GFS Disk", results, _end_maintenance(call))
+
+
+def add_course(call: Call) -> Course:
+    """Raises BadInput, Conflict."""
+    required = "disks, gfs_name, vg_name, lv_name and mount_point required"
+    if not (call.request.every_disk and call.request.gfs_name):
+        raise bad_field("disks", "all five are required", required)
+    found = _volume(call, required)
+    name = storage_names.gfs_name(call.request.gfs_name)
+    paths = call.request.every_disk
+    new = disks.new_disks(call.env, BlockDevices.read(call.env), paths, force=call.request.force)
+    disks.require_space(new, 4 * found.group.extent_size, "an extension")
+    results: list[dict[str, Any]] = []
+    steps = [
+        *(disks.partition_step(call, disk, path, name) for disk, path in zip(new, paths, strict=True)),
+        _prepare_step(call, paths, results),
+        *create.physical_volume_steps(call, paths, force=False),
+        _group_step(call, paths),
+        *_growth(call),
+    ]
+    overrides = ["what lies on the disks"] if call.request.force else []
+    plan = Plan(f"extend {call.request.mount_point} by {', '.join(paths)}", _with_maintenance(call, steps), (), overrides)
+    return Course(plan, lambda values: "Success to Extend Add GFS Disk", results, _end_maintenance(call))
+
+
+def _volume(call: Call, required: str) -> Volume:
+    """The volume of the request, which is mounted here where the request says."""
+    request = call.request
+    if not (request.vg_name and request.lv_name and request.mount_point):
+        raise bad_field("vg_name", "all are required", required)
+    vg = storage_names.vg_name(request.vg_name)
+    lv = storage_names.lv_name(request.lv_name, vg=vg)
+    mount_point = storage_names.mount_point(request.mount_point)
+    devices = BlockDevices.read(call.env)
+    found = disks.volume(call.env, devices, vg, lv)
+    device = devices.find(f"/dev/{vg}/{lv}", "lv_name")
+    if not _is_mounted(call, mount_point, {f"/dev/{vg}/{lv}", device.path, device.node}):
+        raise Conflict(
+            f"{vg}/{lv} is not mounted as gfs2 at {mount_point} on this node; a file system grows only while it is mounted. "
+            "Nothing was changed"
+        )
+    return found
+
+
+def _is_mounted(call: Call, mount_point: str, devices: set[str]) -> bool:
+    text = json_file.read_bytes(call.env.settings.below(MOUNTS)) or b""
+    lines = [line.split(" ") for line in text.decode("utf-8", "replace").splitlines()]
+    return any(
+        fields[1] == mount_point and fields[2] == "gfs2" and (fields[0] in devices or os.path.realpath(fields[0]) in devices)
+        for fields in lines
+        if len(fields) > 2
+    )
+
+
+def _growth(call: Call) -> list[Step]:
+    """From here on it only goes forward: the file system may use the new space at any moment."""
+    vg, lv, mount_point = call.request.vg_name, call.request.lv_name, call.request.mount_point
+    return [
+        Step(
+            "grow-volume",
+            f"grow {vg}/{lv} over all free space",
+            lambda: lvm.lvextend(call.env.runner, vg, lv),
+            commands=(["lvextend", "--extents", "+100%FREE", "--", f"{vg}/{lv}"],),
+            no_return=True,
+        ),
+        Step(
+            "grow-file-system",
+            f"grow the file system at {mount_point}",
+            lambda: gfs2.grow(call.env.runner, mount_point),
+            commands=(["gfs2_grow", mount_point],),
+        ),
+    ]
+
+
+def _prepare_step(call: Call, paths: list[str], results: list[dict[str, Any]]) -> Step:
+    def do() -> None:
+        outcomes = everywhere.explained(
+            "lvmdevices-add",
+            lambda: everywhere.on_all(call, "prepare-gfs-node", node_disks.prepare, disks=paths, disk="", mount_point=""),
+        )
+        results.extend(everywhere.entry(outcome) for outcome in outcomes)
+
+    def undo() -> None:
+        create.release(call.undoing(), paths, "")
+
+    return Step("prepare-nodes", "have every node see the partitions", do, undo, undo_if_failed=True)
+
+
+def _group_step(call: Call, paths: list[str]) -> Step:
+    vg = call.request.vg_name
+    added: list[str] = []
+
+    def do() -> None:
+        added.extend(create.new_partitions(call, paths))
+        lvm.vgextend(call.env.runner, vg, added)
+
+    def undo() -> None:
+        runner = call.undoing().env.runner
+        inside = [pv.name for pv in lvm.pvs(runner) if pv.vg == vg and pv.name in added]
+        if inside:
+            lvm.vgreduce(runner, vg, inside)
+
+    return Step("extend-volume-group", f"add them to {vg}", do, undo, undo_if_failed=True)
+
+
+def _rescan(call: Call, results: list[dict[str, Any]]) -> None:
+    outcomes = everywhere.explained("rescan multipath devices", lambda: everywhere.on_all(call, "rescan", node_disks.rescan))
+    results.extend(everywhere.entry(outcome) for outcome in outcomes)
+
+
+def _probe(call: Call, paths: list[str]) -> None:
+    everywhere.explained(
+        "partprobe", lambda: everywhere.on_all(call, "partprobe", node_disks.partprobe, disks=paths, disk="")
+    )
+
+
+def _with_maintenance(call: Call, steps: list[Step]) -> list[Step]:
+    """The cluster leaves its resources alone while they grow. It is switched back in any case (`if_failed`)."""
+    if not call.request.in_maintenance:
+        return steps
+    on = Step("maintenance-on", "have the cluster leave its resources alone", lambda: _maintenance(call, "true"), nothing)
+    return [on, *steps, look("maintenance-off", "have it look after them again", lambda: _maintenance(call, "false"))]
+
+
+def _end_maintenance(call: Call) -> Callable[[], None] | None:
+    return (lambda: _maintenance(call.undoing(), "false")) if call.request.in_maintenance else None
+
+
+def _maintenance(call: Call, value: str) -> None:
+    try:
+        pcs.set_properties(pcs.connect(call.env.runner), {"maintenance-mode": value})
+    except ApiError as error:
+        error.detail += f"; maintenance-mode could not be set to {value}: see pcs property"
+        raise
+
+
+def _each(names: list[str], work: Callable[[str], None]) -> None:
+    for name in names:
+        work(name)
