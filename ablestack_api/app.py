@@ -7,16 +7,34 @@ from flask import Flask
 
 from ablestack_api.auth import routes as auth
 from ablestack_api.auth.verify import Verifier
+from ablestack_api.backup import routes as backup
+from ablestack_api.ccvm import routes as ccvm
+from ablestack_api.cloudinit import routes as cloudinit
 from ablestack_api.cluster import routes as cluster
 from ablestack_api.env import Env
 from ablestack_api.hosts import routes as hosts
+from ablestack_api.jobs import answer as job_answer
+from ablestack_api.jobs import routes as jobs
 from ablestack_api.ops import routes as ops
+from ablestack_api.pcs import routes as pcs
+from ablestack_api.scvm import routes as scvm
 from ablestack_api.state import internal_token
 from ablestack_api.web import context, cors, guard, openapi, problems, request_log
 
 PREFIX = "/api/v1"
 MAX_BODY = 512 * 1024
-BLUEPRINTS = (auth.blueprint, cluster.blueprint, hosts.blueprint, ops.blueprint)
+BLUEPRINTS = (
+    auth.blueprint,
+    backup.blueprint,
+    ccvm.blueprint,
+    cloudinit.blueprint,
+    cluster.blueprint,
+    hosts.blueprint,
+    jobs.blueprint,
+    ops.blueprint,
+    pcs.blueprint,
+    scvm.blueprint,
+)
 
 
 class Application(Flask):
@@ -30,6 +48,7 @@ def create_app(env: Env) -> Flask:
     app = Application("ablestack_api", static_folder=None, template_folder="web/templates")
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.extensions[context.EXTENSION] = env
+    job_answer.install(app, env)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     request_log.install(app)

@@ -9,6 +9,7 @@ from ablestack_api.core.errors import Conflict, NotFound, PeersFailed
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
 from ablestack_api.orchestrator import fanout, pacemaker_nodes
+from ablestack_api.orchestrator import hand_on as orchestrator_hand_on
 from ablestack_api.orchestrator.pacemaker_nodes import PacemakerNode
 from ablestack_api.state.cluster_document import ClusterConfig
 from ablestack_api.tools import crm_mon
@@ -54,12 +55,10 @@ def of_cloud_center(env: Env, config: ClusterConfig) -> Place:
 
 
 def hand_on(env: Env, target: Target, path: str, body: dict[str, Any], marker: str, deadline: Deadline) -> dict[str, Any]:
-    """Let another node do it; the whole body of its answer. Raises PeersFailed: then it is not tried anywhere else."""
-    outcome = fanout.call(env, target, "POST", path, body=body, deadline=deadline, local_mode=marker)
-    if not outcome.good:
-        raise PeersFailed(f"{target.hostname or target.address}: {outcome.message}", results=[outcome.entry()])
-    told = {} if outcome.body.get("target", "local") not in ("", "local") else {"target": target.address}
-    return {**outcome.body, **told}
+    """Let another node do it; its answer, with its address as the target. Raises as `orchestrator.hand_on`; then it is not
+    tried anywhere else."""
+    told = orchestrator_hand_on.call(env, target, path, body, deadline, marker)
+    return told if told.get("target", "local") not in ("", "local") else {**told, "target": target.address}
 
 
 def first_answering(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEEPALIVE_SECONDS = 5
 KEEPALIVE_MISSES = 3
+# Until libvirt's own word that an agent is silent has come through.
+AGENT_GRACE_SECONDS = 2.0
 
 
 class Libvirt(Protocol):
@@ -21,6 +23,12 @@ class Libvirt(Protocol):
         """Do `work` with an open connection, for at most `timeout` seconds.
 
         Raises LibvirtFailed with libvirt's own message, LibvirtTimedOut, ProgramMissing (no libvirt library).
+        """
+
+    def ask_agent(self, domain: str, command: str, *, timeout: float) -> str:
+        """Send one command (JSON) to the QEMU guest agent of a domain; its answer (JSON).
+
+        Raises LibvirtTimedOut when the agent does not answer in time, else as `call`.
         """
 
 
@@ -43,6 +51,25 @@ class SystemLibvirt:
         except TimeoutError as error:
             self._forget()
             raise LibvirtTimedOut(f"libvirt ({self._uri}) did not answer within {timeout:g} s") from error
+
+    def ask_agent(self, domain: str, command: str, *, timeout: float) -> str:
+        """libvirt itself stops waiting after the time (whole seconds), so that a silent agent keeps no thread."""
+        seconds = max(1, round(timeout))
+
+        def work(connection: "libvirt.virConnect") -> str:
+            import libvirt
+            import libvirt_qemu
+
+            try:
+                return str(libvirt_qemu.qemuAgentCommand(connection.lookupByName(domain), command, seconds, 0))
+            except libvirt.libvirtError as error:
+                # The second code came with libvirt 9.1.
+                codes = (libvirt.VIR_ERR_AGENT_UNRESPONSIVE, getattr(libvirt, "VIR_ERR_AGENT_COMMAND_TIMEOUT", None))
+                if error.get_error_code() in codes:
+                    raise LibvirtTimedOut(f"the guest agent of {domain} does not answer: {error}") from error
+                raise
+
+        return self.call(work, timeout=seconds + AGENT_GRACE_SECONDS)
 
     def _do(self, work: "Callable[[libvirt.virConnect], T]", answer: "Future[T]") -> None:
         try:

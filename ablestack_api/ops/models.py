@@ -1,6 +1,8 @@
 """Shapes of the operations endpoints (contract 01 §6.3, §6.6, §6.7)."""
 
-from pydantic import BaseModel
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class HealthAnswer(BaseModel):
@@ -28,3 +30,27 @@ class RecordedError(BaseModel):
 
 class ErrorsAnswer(BaseModel):
     errors: list[RecordedError] | None
+
+
+class ShutdownRequest(BaseModel):
+    model_config = ConfigDict(str_strip_whitespace=True)
+
+    action: str = Field(default="", description="check_mount, stop_scvms, shutdown_hosts, in this order")
+    force: bool = Field(default=False, description="although something runs that should be off")
+
+
+class ShutdownQuery(BaseModel):
+    plan: bool = Field(default=False, description="true: show the steps and what stands against them, do nothing")
+
+
+class ShutdownAnswer(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    code: int
+    val: Any = None
+    message: str
+    action: str
+    retname: str | None = None
+    target: str | None = None
+    results: list[dict[str, Any]] | None = Field(default=None, description="one entry a host")
+    mounts: list[dict[str, str]] | None = Field(default=None, description="source, mount_point, status, message")

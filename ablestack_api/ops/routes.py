@@ -1,16 +1,40 @@
-"""/health, /version, /err."""
+"""/health, /version, /err, /cube/auto-shutdown."""
 
 from flask import Blueprint, Response
 
-from ablestack_api.ops import versions
-from ablestack_api.ops.models import ErrorsAnswer, HealthAnswer, VersionAnswer
+from ablestack_api.core.errors import (
+    BadInput,
+    Busy,
+    ClusterFileDamaged,
+    ClusterFileMissing,
+    CommandFailed,
+    CommandTimedOut,
+    Conflict,
+    LibvirtFailed,
+    LibvirtTimedOut,
+    NotFound,
+    PeersFailed,
+    ProgramMissing,
+)
+from ablestack_api.jobs.answer import long_work
+from ablestack_api.ops import auto_shutdown, versions
+from ablestack_api.ops.models import (
+    ErrorsAnswer,
+    HealthAnswer,
+    ShutdownAnswer,
+    ShutdownQuery,
+    ShutdownRequest,
+    VersionAnswer,
+)
 from ablestack_api.state import error_list
-from ablestack_api.web import reply
-from ablestack_api.web.context import env
+from ablestack_api.web import read, reply
+from ablestack_api.web.context import describe, env, is_local_mode
 from ablestack_api.web.endpoint import Access, endpoint
 
 blueprint = Blueprint("ops", __name__)
 root_blueprint = Blueprint("root", __name__)
+
+TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing, LibvirtFailed, LibvirtTimedOut)
 
 
 @root_blueprint.get("/health")
@@ -37,3 +61,19 @@ def get_errors() -> Response:
 def delete_errors() -> Response:
     error_list.clear(env().settings)
     return reply.ok({"errors": None}, pretty=True)
+
+
+@blueprint.post("/cube/auto-shutdown")
+@endpoint(
+    "Switch the whole cluster off in order: file systems, storage VMs, hosts",
+    body=ShutdownRequest,
+    query=ShutdownQuery,
+    returns=ShutdownAnswer,
+    errors=(BadInput, NotFound, Busy, Conflict, PeersFailed, ClusterFileMissing, ClusterFileDamaged, *TOOL_ERRORS),
+)
+def post_auto_shutdown() -> Response:
+    asked = read.body(ShutdownRequest)
+    describe(action=asked.action)
+    if read.query(ShutdownQuery).plan:
+        return reply.ok(auto_shutdown.show_plan(env(), asked))
+    return long_work(auto_shutdown.work(env(), asked, local=is_local_mode(auto_shutdown.LOCAL_HEADER)))

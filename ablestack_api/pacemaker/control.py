@@ -10,7 +10,7 @@ from ablestack_api.core.target import Target
 from ablestack_api.env import Env
 from ablestack_api.jobs.progress import Progress
 from ablestack_api.jobs.work import Work
-from ablestack_api.orchestrator import fanout, pacemaker_nodes
+from ablestack_api.orchestrator import fanout, hand_on, pacemaker_nodes
 from ablestack_api.orchestrator.pacemaker_nodes import PacemakerNode
 from ablestack_api.pacemaker import checked, cluster_actions, legacy_cron, resource_actions, setup
 from ablestack_api.pacemaker.checked import READS, SETUP, SETUP_CRON
@@ -135,14 +135,8 @@ def _here(env: Env, asked: ControlRequest, progress: Progress) -> Told:
 
 
 def _there(env: Env, target: Target, asked: ControlRequest, seconds: float) -> Told:
-    limit = Deadline(env.clock, seconds)
-    outcome = fanout.call(env, target, "POST", PATH, body=asked.model_dump(), deadline=limit, local_mode=LOCAL_HEADER)
-    if outcome.good:
-        return {**outcome.body, "action": asked.action, "target": target.address}
-    error = PeersFailed(f"{target.hostname or target.address}: {outcome.message}", results=[outcome.entry()])
-    if 400 <= outcome.code < 500:  # what the node refused is a refusal, not a failure of the node
-        error.status = outcome.code
-    raise error
+    told = hand_on.call(env, target, PATH, asked.model_dump(), Deadline(env.clock, seconds), LOCAL_HEADER)
+    return {**told, "action": asked.action, "target": target.address}
 
 
 def _answer(asked: ControlRequest, target: str, told: Told) -> Told:

@@ -1,0 +1,1 @@
+"""The Storage Center VM of a host."""
