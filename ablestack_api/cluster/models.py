@@ -114,3 +114,32 @@ class ValueAnswer(BaseModel):
     code: int = 200
     val: Any
     message: str | None = None
+
+
+class DeployQuery(BaseModel):
+    refresh: bool = Field(default=False, description="true: ask everybody now")
+
+
+class DeployWarning(BaseModel):
+    key: str
+    message: str
+
+
+class DeployStatus(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    os_type: str = Field(description="cluster type as it is stored")
+    stage: str
+    stage_order: int = Field(description="0 to 12; 12 is ready")
+    severity: str = Field(description="warning or success")
+    message_key: str
+    available_actions: list[str]
+    warnings: list[DeployWarning]
+    raw: dict[str, str] = Field(description="what the stage was decided from; what does not apply to the type is left out")
+    checked_at: str = Field(description="RFC 3339")
+
+
+class DeployAnswer(BaseModel):
+    code: int
+    data: DeployStatus
+    message: str

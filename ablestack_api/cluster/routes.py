@@ -1,12 +1,14 @@
-"""/cube/cluster, /cube/system/config, /cube/url, /cube/time-server."""
+"""/cube/cluster, /cube/system/config, /cube/url, /cube/time-server, /cube/deploy/status."""
 
 from flask import Blueprint, Response, request
 
-from ablestack_api.cluster import apply, config, health, local_apply, system_config, time_server, urls
+from ablestack_api.cluster import apply, config, deploy_status, health, local_apply, system_config, time_server, urls
 from ablestack_api.cluster.models import (
     ApplyAnswer,
     ApplyRequest,
     ConfigQuery,
+    DeployAnswer,
+    DeployQuery,
     HealthQuery,
     LocalAnswer,
     SystemConfigRequest,
@@ -159,3 +161,9 @@ def get_url() -> Response:
 def post_time_server() -> Response:
     value = time_server.configure(env(), read.body(TimeServerRequest, optional=True))
     return reply.ok({"code": 200, "val": value, "message": "ok"})
+
+
+@blueprint.get("/cube/deploy/status")
+@endpoint("How far the cluster is set up, and what comes next", query=DeployQuery, returns=DeployAnswer, errors=FILE_ERRORS)
+def get_deploy_status() -> Response:
+    return reply.ok(deploy_status.read(env(), refresh=read.query(DeployQuery).refresh))
