@@ -12,9 +12,11 @@ from ablestack_api.ccvm import routes as ccvm
 from ablestack_api.cloudinit import routes as cloudinit
 from ablestack_api.cluster import routes as cluster
 from ablestack_api.env import Env
+from ablestack_api.glue import routes as glue
 from ablestack_api.hosts import routes as hosts
 from ablestack_api.jobs import answer as job_answer
 from ablestack_api.jobs import routes as jobs
+from ablestack_api.ops import license_routes, update_routes
 from ablestack_api.ops import routes as ops
 from ablestack_api.pcs import routes as pcs
 from ablestack_api.scvm import routes as scvm
@@ -29,9 +31,12 @@ BLUEPRINTS = (
     ccvm.blueprint,
     cloudinit.blueprint,
     cluster.blueprint,
+    glue.blueprint,
     hosts.blueprint,
     jobs.blueprint,
     ops.blueprint,
+    license_routes.blueprint,
+    update_routes.blueprint,
     pcs.blueprint,
     scvm.blueprint,
 )

@@ -59,20 +59,18 @@ def _add_db_dump(parser: argparse.ArgumentParser) -> None:
 
 
 def _make_dump(settings: Settings, options: argparse.Namespace) -> int:
-    from ablestack_api.backup import dump, roots
-    from ablestack_api.jobs.progress import Quiet
+    from ablestack_api.backup import dump_by_schedule
     from ablestack_api.wiring import build_env
 
-    print(dump.make(build_env(settings), roots.checked(settings, "path", options.path), Quiet()))
+    print(dump_by_schedule.make(build_env(settings), options.path))
     return 0
 
 
 def _prune_dumps(settings: Settings, options: argparse.Namespace) -> int:
-    from ablestack_api.backup import dump_files, roots
-    from ablestack_api.core.clock import SystemClock
+    from ablestack_api.backup import dump_by_schedule
+    from ablestack_api.wiring import build_env
 
-    folder = roots.checked(settings, "path", options.path)
-    for path in dump_files.remove_older(folder, max(0, options.older_than), SystemClock().now().timestamp()):
+    for path in dump_by_schedule.prune(build_env(settings), options.path, options.older_than):
         print(path)
     return 0
 

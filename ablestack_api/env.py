@@ -8,11 +8,12 @@ from ablestack_api.core.runner import Runner
 from ablestack_api.core.settings import Settings
 from ablestack_api.hypervisor.connection import Libvirt
 from ablestack_api.remote.peer import Peers
+from ablestack_api.remote.ssh import Ssh
 
 
 @dataclass(frozen=True)
 class Env:
-    """First argument of every service function. The sixth seam, `ssh`, comes with the first feature that needs it.
+    """First argument of every service function.
 
     `readings` is no seam: it remembers what was read last from the others, for this process.
     """
@@ -22,6 +23,7 @@ class Env:
     runner: Runner
     libvirt: Libvirt
     peers: Peers
+    ssh: Ssh
     readings: Readings = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ CREATED = "CCVM Snapshot Backup Create Success"
 LISTED = "CCVM Snapshot List Success"
 ROLLED_BACK = "CCVM Snapshot Rollback Success"
 HOLD = "snapshots:ccvm"
+LOOK_AT = f"rbd snap list {snapshots.IMAGE}"
 
 
 def work(env: Env, request: SnapshotRequest, deadline: Deadline, *, local: bool, resolve: bool) -> Work:
@@ -41,7 +42,7 @@ def work(env: Env, request: SnapshotRequest, deadline: Deadline, *, local: bool,
     if not (local or resolve or where.is_member(env, config)):
         do = partial(_ask_a_member, env, config, asked, deadline)
     reads = action == LIST
-    return Work(f"snapshot: {action}", do, () if reads else (HOLD,), reads_only=reads)
+    return Work(f"snapshot: {action}", do, () if reads else (HOLD,), reads_only=reads, look_at=LOOK_AT)
 
 
 def _resolved(

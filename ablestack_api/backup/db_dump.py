@@ -30,7 +30,7 @@ def work(env: Env, request: DbDumpRequest, deadline: Deadline, *, local: bool) -
         return Work(kind, lambda _progress: _hand_on(env, target, request, deadline), reads_only=asked.action == CHECK)
     if asked.action == CHECK:
         return Work(kind, lambda progress: _do(env, asked, progress), reads_only=True)
-    return Work(kind, lambda progress: _do(env, asked, progress), ("db-dump",))
+    return Work(kind, lambda progress: _do(env, asked, progress), ("db-dump",), look_at=asked.path)
 
 
 def _handed_to(env: Env, *, local: bool) -> Target | None:

@@ -5,13 +5,15 @@ manifest says what is in it.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from typing import IO, Any
 
 from ablestack_api.backup import dump_files
-from ablestack_api.core.errors import CommandFailed, DiskFull, NotFound
+from ablestack_api.core.errors import ApiError, CommandFailed, DiskFull, NotFound
+from ablestack_api.core.runner import Piped
 from ablestack_api.env import Env
 from ablestack_api.jobs.progress import Progress
 from ablestack_api.state import json_file
@@ -23,6 +25,8 @@ PACK = ["gzip", "-6"]
 # A packed dump is about a tenth of the tables; where less than a quarter is free, it is not even begun.
 LEAST_FREE_PART = 0.25
 LEAST_FREE_BYTES = 64 * 1024 * 1024
+FULL = os.strerror(errno.ENOSPC)
+GONE = "The unfinished dump was removed, earlier ones are as they were"
 
 
 def server(env: Env) -> mariadb.Server:
@@ -45,9 +49,7 @@ def make(env: Env, folder: str, progress: Progress) -> str:
         path = _free_name(env, folder)
         with _unfinished(path) as file:
             with progress.step("dump", f"mysqldump of {DATABASE}"):
-                piped = mariadb.dump(env.runner, server(env), DATABASE, PACK, file, DUMP_SECONDS)
-                _require_complete(piped.tail)
-                _sync(file)
+                piped = _write(env, file, folder)
             with progress.step("prove", "rows again, checksum, manifest"):
                 after = mariadb.count_rows(env.runner, server(env), DATABASE)
                 _write_manifest(env, path, file, {"unpacked_bytes": piped.passed, "tables": _ranges(before, after)})
@@ -97,6 +99,19 @@ def _unfinished(path: str) -> Iterator[IO[bytes]]:
 
 def _for_root_only(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _write(env: Env, file: IO[bytes], folder: str) -> Piped:
+    try:
+        piped = mariadb.dump(env.runner, server(env), DATABASE, PACK, file, DUMP_SECONDS)
+    except ApiError as error:
+        error.detail = f"{error.detail}. {GONE}"
+        if FULL in error.detail:
+            raise DiskFull(f"{folder} became full: {error.detail}", path=folder) from error
+        raise
+    _require_complete(piped.tail)
+    _sync(file)
+    return piped
 
 
 def _require_complete(tail: bytes) -> None:

@@ -25,6 +25,7 @@ KEPT_AUTOMATIC = 10
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._:+-]{0,90}")
 # The guest stands still meanwhile; Ceph takes about a second.
 CREATE_SECONDS = 20.0
+LEASE_NAME = "ablestack-api.ccvm-snapshot"
 LEASE_SECONDS = 3600
 ROLLBACK_FAILED = "CCVM Snapshot Rollback Fail. Check if ccvm is Stopped"
 BACKUP_FAILED = "CCVM Snapshot Backup Create Fail."
@@ -142,16 +143,26 @@ def _refuse_open(env: Env) -> None:
 
 @contextlib.contextmanager
 def _lease(env: Env) -> Iterator[None]:
-    lease = rados.Lease(POOL, "ablestack-api.ccvm-snapshot", own_node.hostname(env.settings))
+    lease = rados.Lease(POOL, LEASE_NAME, own_node.hostname(env.settings))
     if not rados.take(env.runner, lease, LEASE_SECONDS):
-        _, cookie = rados.holder(env.runner, lease)
-        raise Busy(
-            f"another snapshot or rollback of {IMAGE} is running on {cookie or 'another node'}; nothing was done. "
-            "Try again when it has ended",
-            holder=cookie,
-        )
+        _take_from_the_dead(env, lease)
     try:
         yield
     finally:
         with contextlib.suppress(CommandFailed):
             rados.give_back(env.runner, lease)
+
+
+def _take_from_the_dead(env: Env, lease: rados.Lease) -> None:
+    """A lease of this very node was left by a daemon that was killed: one job at a time has the hold for it. Raises Busy."""
+    found = rados.holder(env.runner, lease)
+    if found.cookie == lease.cookie:
+        rados.give_back(env.runner, lease)
+    if found.cookie in ("", lease.cookie) and rados.take(env.runner, lease, LEASE_SECONDS):
+        return
+    until = f" (or its daemon died in it; then this ends by itself at {found.until})" if found.until else ""
+    raise Busy(
+        f"another snapshot or rollback of {IMAGE} is running on {found.cookie or 'another node'}{until}; nothing was done. "
+        "Try again when it has ended",
+        holder=found.cookie,
+    )

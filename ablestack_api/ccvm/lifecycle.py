@@ -26,7 +26,7 @@ ACTIONS = ("initialize", "setup", "reset", "copy", "start", "stop", "restart", "
 SECONDS = 5400.0
 PLAN_SECONDS = 60.0
 # Steps whose failure is a stop that failed, also within a restart.
-STOP_STEPS = ("shut-down", "stop")
+STOP_STEPS = ("stop",)
 
 
 def work(env: Env, request: LifecycleRequest, *, here: bool) -> Work:

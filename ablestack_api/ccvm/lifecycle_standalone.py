@@ -109,8 +109,8 @@ def _restart(asked: Asked) -> Plan:
 def _delete(asked: Asked) -> Plan:
     steps, overrides = _gone_steps(asked, keep_nvram=False)
     if asked.request.purge:
-        places = (asked.disk, asked.env.settings.below(OLD_DISK), asked.definition)
-        steps += [machine_steps.remove(f"purge-{os.path.basename(place)}", place, no_return=True) for place in places]
+        places = {"disk": asked.disk, "old-disk": asked.env.settings.below(OLD_DISK), "definition": asked.definition}
+        steps += [machine_steps.remove(f"purge-{name}", place, no_return=True) for name, place in places.items()]
     return Plan("delete ccvm", [*steps, *_workspace_steps(asked)], overrides=overrides)
 
 
@@ -157,14 +157,11 @@ def _start_steps(asked: Asked) -> list[Step]:
 
 def _stop_steps(asked: Asked, undo: Callable[[], None] | None) -> list[Step]:
     env = asked.env
-    off = domains.destroy if asked.request.destroy else domains.shut_down
-    text = "switch it off" if asked.request.destroy else "ask the guest to switch off"
-
-    def stop() -> None:
-        off(env.libvirt, NAME)
-        domains.wait_for(env.libvirt, env.clock, NAME, [domains.SHUT_OFF], STATE_SECONDS)
-
-    return [Step("stop", f"{text}, wait until it is off", stop, undo=undo, undo_if_failed=undo is not None)]
+    if asked.request.destroy:
+        return [Step("stop", "switch it off", partial(domains.destroy, env.libvirt, NAME), undo=undo)]
+    stop = partial(domains.shut_down_and_wait, env.libvirt, env.clock, NAME, STATE_SECONDS)
+    text = "ask the guest to switch off, wait until it has"
+    return [Step("stop", text, stop, undo=undo, undo_if_failed=undo is not None)]
 
 
 def _gone_steps(asked: Asked, *, keep_nvram: bool) -> tuple[list[Step], list[str]]:

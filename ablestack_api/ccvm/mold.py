@@ -11,14 +11,18 @@ from ablestack_api.hypervisor import domains
 from ablestack_api.state import cluster_file
 from ablestack_api.tools import ceph
 
-CEPH_READING, DOMAIN_READING = "ceph -s", "ccvm whereabouts"
-# As long as 0.1.2's monitor let its readings grow old.
-CEPH_KEEP_SECONDS = 10.0
+DOMAIN_READING = "ccvm whereabouts"
 
 
 def read_storage(env: Env, *, refresh: bool) -> dict[str, Any]:
     """The object of `ceph -s` itself with its age beside it; 0.1.2 had no envelope around it."""
-    reading = env.readings.get(CEPH_READING, lambda: ceph.read_status(env.runner), refresh=refresh, keep=CEPH_KEEP_SECONDS)
+    reading = env.readings.get(
+        ceph.READING,
+        lambda: ceph.read_status(env.runner),
+        refresh=refresh,
+        keep=ceph.KEEP_SECONDS,
+        patience=ceph.QUICK.seconds,
+    )
     return {**reading.value, **reading.freshness()}
 
 

@@ -105,9 +105,7 @@ def _pacemaker_steps(env: Env) -> tuple[Step, Step]:
 
 
 def _libvirt_steps(env: Env) -> tuple[Step, Step]:
-    def stop() -> None:
-        domains.shut_down(env.libvirt, NAME)
-        domains.wait_for(env.libvirt, env.clock, NAME, [domains.SHUT_OFF], STOP_SECONDS)
+    stop = partial(domains.shut_down_and_wait, env.libvirt, env.clock, NAME, STOP_SECONDS)
 
     def start() -> None:
         domains.start(env.libvirt, NAME)

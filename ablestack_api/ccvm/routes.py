@@ -100,7 +100,10 @@ def post_xml() -> Response:
     prepared = xml_cluster.prepare(here, asked)
     if read.query(XmlQuery).plan:
         return reply.ok({"code": 200, "val": prepared.shape()})
-    return answer.long_work(Work("ccvm xml", lambda told: xml_cluster.apply(here, asked, told), holds=("vm:ccvm",)))
+    look_at = "vmconfig/ccvm/ccvm.xml, which must be the same on every host: ask for it once more"
+    return answer.long_work(
+        Work("ccvm xml", lambda told: xml_cluster.apply(here, asked, told), holds=("vm:ccvm",), look_at=look_at)
+    )
 
 
 def _xml_part(asked: XmlRequest) -> Response:

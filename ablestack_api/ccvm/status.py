@@ -51,13 +51,13 @@ class Card:
     def state(self) -> str:
         """As libvirt has it. On no host at all is off: Pacemaker defines the domain only while it runs.
 
-        A guest that answers runs, also where no host that could be asked has its domain.
+        Where not every host could be asked, a guest that answers is the proof that it runs.
         """
         if self.sighting.domain is not None:
             return self.sighting.domain.state
-        if not self.problem:
-            return domains.RUNNING
-        return UNKNOWN if self.sighting.problem else domains.SHUT_OFF
+        if not self.sighting.problem:
+            return domains.SHUT_OFF
+        return UNKNOWN if self.problem else domains.RUNNING
 
 
 def read(env: Env, *, refresh: bool) -> dict[str, Any]:
@@ -68,7 +68,8 @@ def read(env: Env, *, refresh: bool) -> dict[str, Any]:
         raise PeersFailed(_silent(card), data=card.data(), **reading.freshness())
     message = {"message": f"the Cloud Center VM is off: {card.problem}"} if card.problem else {}
     if not card.problem and card.sighting.domain is None:
-        message = {"message": f"where its domain is cannot be told: {card.sighting.problem or 'no host has it'}"}
+        reason = card.sighting.problem or "no host has it, though its address answers"
+        message = {"message": f"its domain: {reason}"}
     return {"code": 200, "data": card.data(), **message, **reading.freshness()}
 
 

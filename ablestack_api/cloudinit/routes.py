@@ -92,7 +92,8 @@ def _made(kind: str, generation: Generation) -> Response:
     describe(machine=generation.draft.hostname, path=generation.path)
     if read.query(PlanQuery).plan:
         return reply.ok({"code": 200, "val": generation.plan().shape()})
-    return answer.long_work(Work(kind, generation.run, holds=(generation.held,)))
+    look_at = f"{generation.path}, which must be the same on every host: ask for it once more"
+    return answer.long_work(Work(kind, generation.run, holds=(generation.held,), look_at=look_at))
 
 
 @blueprint.post("/cube/cloudinit/status")

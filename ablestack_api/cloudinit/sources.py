@@ -93,7 +93,7 @@ def _content(settings: Settings, name: str, given: str, usual: str) -> bytes:
 def _allowed(settings: Settings, name: str, given: str) -> str:
     """A request may not name any file of the node: only root's keys, /etc/hosts and the copies of them."""
     folders = (settings.below("root/.ssh"), settings.vm_config_root)
-    for path in (settings.below(given), given):
+    for path in (settings.below(given), given) if given.isascii() and given.isprintable() else ():
         real = os.path.realpath(path)
         if real == os.path.realpath(settings.below(HOSTS)) or any(_is_in(real, folder) for folder in folders):
             return real

@@ -42,7 +42,10 @@ def _wall_center(_env: Env, config: ClusterConfig) -> str:
 def _storage_center(env: Env, config: ClusterConfig) -> str:
     if not config.is_hci:
         raise Conflict(f"unsupported cluster type: {config.type or 'not configured'} has no storage center")
-    url = ceph.read_mgr_services(env.runner).get("dashboard", "")
+    reading = env.readings.get(
+        ceph.READING, lambda: ceph.read_status(env.runner), keep=ceph.KEEP_SECONDS, patience=ceph.QUICK.seconds
+    )
+    url = ceph.dashboard(reading.value)
     if not url:
         raise Conflict("the Ceph manager serves no dashboard; enable it with: ceph mgr module enable dashboard")
     return url.rstrip("/")

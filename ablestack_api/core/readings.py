@@ -50,15 +50,24 @@ class Readings:
         self._lock = threading.Lock()
         self._sources: dict[str, _Source] = {}
 
-    def get(self, name: str, collect: Callable[[], T], *, refresh: bool = False, keep: float = KEEP_SECONDS) -> Reading[T]:
+    def get(
+        self,
+        name: str,
+        collect: Callable[[], T],
+        *,
+        refresh: bool = False,
+        keep: float = KEEP_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+    ) -> Reading[T]:
         """The reading of source `name`, made by `collect` (which has deadlines of its own) when it is needed.
 
-        `refresh`: wait for a collection that began after this call. Raises what `collect` raises when there is no
-        earlier reading; with one, that one is given, with the error.
+        `refresh`: wait for a collection that began after this call. `patience` is for a source that takes longer than a
+        moment although nothing is wrong with it. Raises what `collect` raises when there is no earlier reading; with
+        one, that one is given, with the error.
         """
         with self._lock:
             source = self._sources.setdefault(name, _Source(self._clock))
-        return source.refreshed(collect) if refresh else source.recent(collect, keep)
+        return source.refreshed(collect) if refresh else source.recent(collect, keep, patience)
 
     def forget(self, *names: str) -> None:
         """After a change: the next reading is a new one, whatever is known or being collected now."""
@@ -76,13 +85,13 @@ class _Source:
         self._running: Future[None] | None = None
         self._started = 0.0
 
-    def recent(self, collect: Callable[[], Any], keep: float) -> Reading[Any]:
+    def recent(self, collect: Callable[[], Any], keep: float, patience: float) -> Reading[Any]:
         with self._lock:
             last = self._last
             if last is not None and self._clock.monotonic() - self._tried <= keep:
                 return last
             running = self._running or self._start(collect)
-            patience = PATIENCE_SECONDS - (self._clock.monotonic() - self._started)
+            patience -= self._clock.monotonic() - self._started
         if last is None:
             running.result()
         elif not _ended(running, max(0.0, patience)):

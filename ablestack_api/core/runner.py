@@ -64,6 +64,7 @@ PACKAGES = {
     "parted": "parted",
     "partprobe": "parted",
     "pcs": "pcs",
+    "sfdisk": "util-linux (Debian: fdisk)",
     "udevadm": "systemd-udev (Debian: udev)",
     "wipefs": "util-linux",
     **dict.fromkeys(("lvcreate", "lvextend", "lvmconfig", "lvmdevices", "lvremove", "lvs"), "lvm2"),
@@ -73,6 +74,7 @@ PACKAGES = {
     "modprobe": "kmod",
     "sysctl": "procps-ng (Debian: procps)",
     "systemctl": "systemd",
+    "systemd-run": "systemd",
 }
 
 

@@ -8,10 +8,10 @@ from ablestack_api.core.errors import CommandFailed, Conflict, bad_field
 from ablestack_api.env import Env
 from ablestack_api.hosts import device_uses
 from ablestack_api.hosts.block_devices import BlockDevices, Device
+from ablestack_api.hosts.storage_work import MOST
 from ablestack_api.jobs.plan import Step
 from ablestack_api.tools import lvm, parted
 
-MOST = 64
 WAIT_SECONDS = 30
 # GPT keeps 36 characters of a partition's name.
 LONGEST_LABEL = 36

@@ -198,7 +198,7 @@ def post_local_manage() -> Response:
 )
 def post_rbd_manage() -> Response:
     asked = read.body(RbdRequest)
-    describe(action=asked.action, images=",".join([*(asked.images or []), asked.image_name]), pool=asked.pool_name)
+    describe(action=asked.action, images=",".join([*asked.images, asked.image_name]), pool=asked.pool_name)
     local, show = is_local_mode(rbd_nodes.LOCAL_MODE), read.query(PlanQuery).plan
     begun = rbd.begin(env(), asked, local=local, show=show)
     return long_work(begun) if isinstance(begun, Work) else reply.ok(begun)

@@ -16,6 +16,8 @@ KEEPALIVE_SECONDS = 5
 KEEPALIVE_MISSES = 3
 # Until libvirt's own word that an agent is silent has come through.
 AGENT_GRACE_SECONDS = 2.0
+# libvirt knows at once that nobody listens: that is not the same as not getting an answer.
+NO_AGENT = "agent is not connected"
 
 
 class Libvirt(Protocol):
@@ -65,7 +67,7 @@ class SystemLibvirt:
             except libvirt.libvirtError as error:
                 # The second code came with libvirt 9.1.
                 codes = (libvirt.VIR_ERR_AGENT_UNRESPONSIVE, getattr(libvirt, "VIR_ERR_AGENT_COMMAND_TIMEOUT", None))
-                if error.get_error_code() in codes:
+                if error.get_error_code() in codes and NO_AGENT not in str(error):
                     raise LibvirtTimedOut(f"the guest agent of {domain} does not answer: {error}") from error
                 raise
 

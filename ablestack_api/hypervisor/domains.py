@@ -4,7 +4,7 @@ Every function takes the connection seam first and has a deadline of its own; a 
 """
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,7 @@ CHANGE_SECONDS = 30.0
 START_SECONDS = 120.0
 UNKNOWN = "N/A"
 POLL_SECONDS = 1.0
+ASK_AGAIN_SECONDS = 20.0
 
 # virDomainState in the order of its numbers (libvirt-domain.h), with the words virsh has for them.
 STATES = ("no state", "running", "idle", "paused", "shutdown", "shut off", "crashed", "pmsuspended")
@@ -124,6 +125,20 @@ def shut_down(hypervisor: Libvirt, name: str) -> None:
     _change(hypervisor, name, lambda domain: domain.shutdown() if domain.isActive() else None, CHANGE_SECONDS)
 
 
+def shut_down_and_wait(hypervisor: Libvirt, clock: Clock, name: str, seconds: float) -> None:
+    """Ask until it is off: a guest that is still starting does not see its power button. Raises LibvirtTimedOut."""
+    asked = clock.monotonic()
+
+    def ask_again() -> None:
+        nonlocal asked
+        if clock.monotonic() - asked >= ASK_AGAIN_SECONDS:
+            asked = clock.monotonic()
+            shut_down(hypervisor, name)
+
+    shut_down(hypervisor, name)
+    wait_for(hypervisor, clock, name, IDLE_STATES, seconds, ask_again)
+
+
 def destroy(hypervisor: Libvirt, name: str) -> None:
     """Switch off without asking; fine when it is off."""
     _change(hypervisor, name, lambda domain: domain.destroy() if domain.isActive() else None, CHANGE_SECONDS)
@@ -171,7 +186,7 @@ def wait_for(
     hypervisor: Libvirt,
     clock: Clock,
     name: str,
-    wanted: Collection[str | None],
+    wanted: Sequence[str | None],
     seconds: float,
     between: Callable[[], None] = lambda: None,
 ) -> str | None:
@@ -185,7 +200,7 @@ def wait_for(
         if state in wanted:
             return state
         if limit.remaining() <= 0:
-            told = " or ".join("gone" if one is None else one for one in wanted)
+            told = "gone" if wanted[0] is None else wanted[0]
             shown = "domain not found" if state is None else f"current state={state}"
             raise LibvirtTimedOut(f"wait {name} {told} timed out after {seconds:g} s: {shown}")
         between()

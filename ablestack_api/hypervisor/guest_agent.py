@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from ablestack_api.core.errors import LibvirtFailed, LibvirtTimedOut
 from ablestack_api.hypervisor.connection import Libvirt
 
 SECONDS = 3.0
+CLOSE_SECONDS = 1.0
 POLL_SECONDS = 1.0
 MAX_FILE = 65536
 ANSWER_BYTES = 4096
@@ -87,7 +89,8 @@ def read_file(hypervisor: Libvirt, clock: Clock, domain: str, path: str, *, seco
             if piece.get("eof") or not piece.get("count"):
                 break
     finally:
-        ask(hypervisor, domain, "guest-file-close", {"handle": handle}, seconds=SECONDS)
+        with contextlib.suppress(LibvirtFailed, LibvirtTimedOut):  # what went wrong before counts
+            ask(hypervisor, domain, "guest-file-close", {"handle": handle}, seconds=CLOSE_SECONDS)
     return content[:MAX_FILE].decode("utf-8", "replace")
 
 

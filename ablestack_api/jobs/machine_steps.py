@@ -24,10 +24,6 @@ def start(env: Env, name: str) -> Step:
     return Step("start", "start it", do, undo=undo)
 
 
-def shut_down(env: Env, name: str) -> Step:
-    return Step("shut-down", "ask the guest to switch off", partial(domains.shut_down, env.libvirt, name))
-
-
 def wait(env: Env, name: str, wanted: str, seconds: float) -> Step:
     do = partial(domains.wait_for, env.libvirt, env.clock, name, [wanted], seconds)
     return Step("wait", f"wait until it is {wanted}", do)

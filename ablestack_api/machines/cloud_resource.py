@@ -79,7 +79,8 @@ def disable(env: Env, resource: str = RESOURCE, *, seconds: float = STOP_SECONDS
 
 
 def move(env: Env, target: str, resource: str = RESOURCE, *, seconds: float = MOVE_SECONDS) -> tuple[str, str]:
-    """To another node; returns (from, to). The constraint that moves it is taken back, whether it worked or not.
+    """To another node; returns (from, to). The constraint that moves it is taken back, whether it worked or not; Pacemaker
+    lets it end by itself, should this node die first.
 
     Raises NotFound, Conflict (the node cannot take it, it is not started), CommandTimedOut.
     """
@@ -88,7 +89,7 @@ def move(env: Env, target: str, resource: str = RESOURCE, *, seconds: float = MO
     require_can_move(state, place, target)
     tool = pcs.connect(env.runner)
     word = "move-with-constraint" if tool.version >= (0, 11, 0) else "move"
-    tool.run(["resource", word, resource, target])
+    tool.run(["resource", word, resource, target, f"lifetime=PT{seconds:.0f}S"])
     try:
         _wait(env, resource, lambda now: now.node == target, f"started on {target}", seconds)
     finally:

@@ -13,6 +13,7 @@ from ablestack_api.core.settings import Settings
 from ablestack_api.env import Env
 from ablestack_api.hypervisor import domains, machine_identity
 from ablestack_api.hypervisor.machine_identity import Identity
+from ablestack_api.machines import own_hypervisor
 from ablestack_api.state import json_file
 from ablestack_api.tools import systemctl
 
@@ -99,6 +100,7 @@ def earlier_identities(env: Env, name: str, files: Sequence[str]) -> tuple[list[
     found: list[Identity | None] = []
     check = Check("earlier definition")
     try:
+        own_hypervisor.require(env.settings)
         domain = domains.read(env.libvirt, name)
     except ApiError as error:
         check = Check("earlier definition", "skipped", f"only files were looked at: {error.detail}")

@@ -21,10 +21,20 @@ def read(env: Env) -> VersionAnswer:
         os_version=_key_values(env, "etc/os-release").get("PRETTY_NAME", UNKNOWN),
         kernel_version=os.uname().release,
         cockpit_version=_cockpit(_output(env, ["cockpit-bridge", "--version"])),
-        mold_version=_key_values(env, MOLD_FILE).get("ACS_VERSION", UNKNOWN),
+        mold_version=current_mold(env),
         glue_version=_glue(env),
         ablestack_package_versions=packages or None,
     )
+
+
+def current_os(env: Env) -> str:
+    """As update media call it, else the name of the system."""
+    told = _key_values(env, "etc/os-release")
+    return told.get("ABLESTACK_VERSION") or told.get("PRETTY_NAME", UNKNOWN)
+
+
+def current_mold(env: Env) -> str:
+    return _key_values(env, MOLD_FILE).get("ACS_VERSION", UNKNOWN)
 
 
 def own_version() -> str:
@@ -57,8 +67,11 @@ def _output(env: Env, argv: list[str]) -> str:
 
 
 def _key_values(env: Env, place: str) -> dict[str, str]:
+    return key_values((json_file.read_bytes(env.settings.below(place)) or b"").decode("utf-8", "replace"))
+
+
+def key_values(text: str) -> dict[str, str]:
     """KEY=VALUE lines with shell quoting (os-release(5))."""
-    text = (json_file.read_bytes(env.settings.below(place)) or b"").decode("utf-8", "replace")
     values = {}
     for line in text.splitlines():
         key, separator, value = line.strip().partition("=")

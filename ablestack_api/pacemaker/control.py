@@ -26,6 +26,7 @@ CRON_SECONDS = 60.0
 SECONDS = 30 * 60.0
 SETUP_SECONDS = 60 * 60.0
 HOLD = "pacemaker"
+LOOK_AT = "pcs status --full and pcs constraint"
 
 Told = dict[str, Any]
 
@@ -55,7 +56,7 @@ def work(env: Env, request: ControlRequest, *, local: bool) -> Work:
         raise bad_field("action", "between nodes only", "unsupported action")
     reads = asked.action in READS
     do = partial(control, env, asked, local=local)
-    return Work(f"pcs {asked.action}", do, () if reads else (HOLD,), reads_only=reads)
+    return Work(f"pcs {asked.action}", do, () if reads else (HOLD,), reads_only=reads, look_at=LOOK_AT)
 
 
 def control(env: Env, asked: ControlRequest, progress: Progress, *, local: bool = False) -> Told:
@@ -130,7 +131,8 @@ def _here(env: Env, asked: ControlRequest, progress: Progress) -> Told:
         legacy_cron.clean(env, legacy_cron.SNAPSHOT_SCRIPT)
         return {"val": legacy_cron.DONE}
     if asked.action in ON_RESOURCE:
-        return ON_RESOURCE[asked.action](env, asked)
+        with progress.step(asked.action, f"{asked.resource} {asked.target}".rstrip()):
+            return ON_RESOURCE[asked.action](env, asked)
     return ON_CLUSTER[asked.action](env, asked, progress)
 
 

@@ -22,7 +22,7 @@ class Merge:
 
 def merge(present: str, scanned: str) -> Merge:
     """A name without any trusted key gets all its scanned ones; a name with one never gets another silently."""
-    trusted = _parsed(present)
+    trusted = trusted_keys(present)
     result = Merge()
     for line, names, key in _entries(scanned):
         for name in names:
@@ -42,12 +42,14 @@ def entry_name(host: str, port: int) -> str:
     return host if port == 22 else f"[{host}]:{port}"
 
 
-def _parsed(text: str) -> "HostKeys":
+def trusted_keys(text: str) -> "HostKeys":
+    """What known_hosts says; a key of a `@revoked` line is trusted for nobody (sshd(8))."""
     from paramiko.hostkeys import HostKeys  # only where ssh is used: it is 15 MB
 
     keys = HostKeys()
+    revoked = {word for line in text.splitlines() if line.startswith("@revoked ") for word in line.split()[3:4]}
     for _, names, key in _entries(text):
-        for name in names:
+        for name in names if key.get_base64() not in revoked else ():
             keys.add(name, key.get_name(), key)
     return keys
 

@@ -53,8 +53,8 @@ def _stop(env: Env, request: LifecycleRequest, state: str | None, progress: Prog
     machine_steps.require_present(NAME, state)
     if state in domains.IDLE_STATES:
         return Plan("scvm is off already", [])
-    wait = machine_steps.wait(env, NAME, domains.SHUT_OFF, STOP_SECONDS)
-    return Plan("stop scvm", [machine_steps.shut_down(env, NAME), wait])
+    stop = partial(domains.shut_down_and_wait, env.libvirt, env.clock, NAME, STOP_SECONDS)
+    return Plan("stop scvm", [Step("stop", "ask the guest to switch off, wait until it has", stop)])
 
 
 def _resource(env: Env, request: LifecycleRequest, state: str | None, progress: Progress) -> Plan:

@@ -6,6 +6,7 @@ from ablestack_api.core.runner import Runner
 from ablestack_api.tools import sync
 
 SECONDS = 1800.0
+TREE_SECONDS = 6 * 3600.0
 
 
 def copy_file(runner: Runner, source: str, destination: str) -> None:
@@ -19,3 +20,8 @@ def copy_file(runner: Runner, source: str, destination: str) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def copy_tree(runner: Runner, source: str, destination: str) -> None:
+    """All that is in the folder `source` into the present folder `destination`; links stay links."""
+    runner.run(["cp", "-R", "-P", "-p", "--", f"{source}/.", f"{destination}/"], timeout=TREE_SECONDS)

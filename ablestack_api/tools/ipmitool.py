@@ -2,7 +2,7 @@
 
 from ablestack_api.core.runner import Runner
 
-SECONDS = 20.0
+SECONDS = 30.0  # its own patience ends after 20
 
 
 def power_status(runner: Runner, address: str, port: int, user: str, password_file: str) -> str:

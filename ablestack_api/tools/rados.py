@@ -24,6 +24,15 @@ class Lease:
     cookie: str
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Who has a lease: `client` as Ceph numbers it, and until when at most. Empty texts when nobody has it."""
+
+    client: str = ""
+    cookie: str = ""
+    until: str = ""
+
+
 def take(runner: Runner, lease: Lease, seconds: int) -> bool:
     """False when somebody else has it. Raises CommandFailed, CommandTimedOut, ProgramMissing."""
     options = ["--lock-cookie", lease.cookie, "--lock-duration", str(seconds), "--lock-type", "exclusive"]
@@ -35,22 +44,26 @@ def take(runner: Runner, lease: Lease, seconds: int) -> bool:
     raise CommandFailed(f"rados lock get failed: {finished.stderr.strip()}", program="rados", exit_code=finished.code)
 
 
-def holder(runner: Runner, lease: Lease) -> tuple[str, str]:
-    """(client, cookie) of whoever has it, empty texts when nobody has."""
+def holder(runner: Runner, lease: Lease) -> Holder:
     finished = runner.run(_argv(lease, "info"), timeout=SECONDS, ok=(0, 1, ENOENT))
     try:
         lockers = json.loads(finished.stdout or "{}").get("lockers", [])
-        return (str(lockers[0]["name"]), str(lockers[0]["cookie"])) if lockers else ("", "")
+        if not lockers:
+            return Holder()
+        return Holder(str(lockers[0]["name"]), str(lockers[0]["cookie"]), str(lockers[0].get("expiration", "")))
     except (ValueError, KeyError, AttributeError) as error:
         raise CommandFailed("rados lock info printed no JSON", program="rados", exit_code=finished.code) from error
 
 
 def give_back(runner: Runner, lease: Lease) -> None:
     """Only when it is still ours: another one may have taken it after its end."""
-    client, cookie = holder(runner, lease)
-    if client and cookie == lease.cookie:
-        runner.run(_argv(lease, "break", client, "--lock-cookie", cookie), timeout=SECONDS, ok=(0, 1, ENOENT))
+    found = holder(runner, lease)
+    if found.client and found.cookie == lease.cookie:
+        argv = _argv(lease, "break", found.client, "--lock-cookie", found.cookie)
+        runner.run(argv, timeout=SECONDS, ok=(0, 1, ENOENT))
 
 
 def _argv(lease: Lease, word: str, *more: str) -> list[str]:
-    return ["rados", "--connect-timeout", str(CONNECT_SECONDS), "-p", lease.pool, "lock", word, lease.name, "lease", *more]
+    # rados has no --connect-timeout; this option of librados is what it waits for the monitors.
+    options = ["--client-mount-timeout", str(CONNECT_SECONDS), "-p", lease.pool]
+    return ["rados", *options, "lock", word, lease.name, "lease", *more]

@@ -1,6 +1,7 @@
 """Reading a request: the body or the query as a typed model, with every wrong field named."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, TypeVar, get_args
 
 from flask import request
@@ -36,6 +37,18 @@ def form_or_body(model: type[M]) -> M:
     if request.mimetype in FORMS and not is_json and request.form:
         return validated(model, request.form.to_dict())
     return body(model)
+
+
+def body_or_upload(model: type[M], names: Sequence[str], most: int) -> tuple[M, tuple[str, bytes] | None]:
+    """JSON, or a form of at most `most` bytes with a file in the first of these fields: (fields, (file name, content))."""
+    if request.mimetype != "multipart/form-data":
+        return body(model), None
+    request.max_content_length = most
+    sent = {key: (file.filename or "", file.stream.read()) for key, file in request.files.items()}
+    for _, files in request.files.lists():  # large ones are temporary files
+        for file in files:
+            file.close()
+    return validated(model, request.form.to_dict()), next((sent[name] for name in names if name in sent), None)
 
 
 def query(model: type[M]) -> M:
@@ -96,6 +109,8 @@ def _reason(item: Any) -> str:
 
 def _folded(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
     """Keys that differ from a field's name (or alias) only in case get that name."""
+    if not data:
+        return {}
     known = {name.lower(): (name, field) for name, field in _names(model)}
     folded: dict[str, Any] = {}
     for key, value in data.items():

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import fanout, health, inventory, machines, memory, silent_peer, start, token_helper, wrk
+from tests.bench import fanout, health, inventory, machine_status, machines, memory, silent_peer, start, token_helper, wrk
 from tests.bench.figure import Entry, Figure, not_measured, say
 
 Measure = Callable[[Path, bool], Iterator[Figure]]
@@ -23,6 +23,7 @@ SUBJECTS: dict[str, Measure] = {
     "silent_peer": silent_peer.measure,
     "token_helper": token_helper.measure,
     "inventory": inventory.measure,
+    "machine_status": machine_status.measure,
     "machines": machines.measure,
 }
 NEED_WRK = {"memory", "health"}

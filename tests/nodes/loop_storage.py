@@ -18,7 +18,7 @@ from ablestack_api.core.settings import Settings
 from ablestack_api.env import Env
 from ablestack_api.hypervisor.connection import SystemLibvirt
 from tests.support import documents
-from tests.support.doubles import QueuedPeers
+from tests.support.doubles import QueuedPeers, QueuedSsh
 from tests.support.node_under_test import INTERNAL_TOKEN
 
 LOCAL, CLVM = "/cube/local/manage", "/cube/clvm/manage"
@@ -39,7 +39,7 @@ class RealNode:
     def __init__(self, folder: Path, disk: str) -> None:
         settings = Settings({"ABLESTACK_PROGRAM_PATH": f"{folder}/bin:/usr/sbin:/usr/bin:/sbin:/bin"})
         runner = SystemRunner(settings.program_path, "/root")
-        self.env = Env(settings, SystemClock(), runner, SystemLibvirt("test:///default"), QueuedPeers())
+        self.env = Env(settings, SystemClock(), runner, SystemLibvirt("test:///default"), QueuedPeers(), QueuedSsh())
         self.disk = disk
         self.client = create_app(self.env).test_client()
 

@@ -12,6 +12,7 @@ from ablestack_api.core.runner import Finished, Piped, last_lines
 from ablestack_api.core.secret import Secret
 from ablestack_api.core.target import Target
 from ablestack_api.remote.peer import PeerAnswer, PeerUnreachable
+from ablestack_api.remote.ssh import SshFailed, SshFinished
 
 SEOUL = timezone(timedelta(hours=9))
 
@@ -183,3 +184,55 @@ class QueuedPeers:
 
     def _add(self, address: str, method: str, path: str, answer: PeerAnswer | PeerUnreachable) -> None:
         self.expected.append(ExpectedCall(address, method, path, answer))
+
+
+@dataclass
+class ExpectedLogin:
+    address: str
+    argv: list[str]
+    port: int
+    user: str
+    outcome: SshFinished | SshFailed
+    used: bool = field(default=False)
+
+
+class QueuedSsh:
+    """Commands on other nodes that a test expects: in order for each address, different addresses side by side."""
+
+    def __init__(self) -> None:
+        self.expected: list[ExpectedLogin] = []
+        self._lock = threading.Lock()
+
+    def expect(
+        self,
+        address: str,
+        argv: Sequence[str],
+        *,
+        port: int = 22,
+        user: str = "root",
+        stdout: str = "",
+        stderr: str = "",
+        code: int = 0,
+        fails: SshFailed | None = None,
+    ) -> None:
+        outcome = fails or SshFinished(stdout, stderr, code)
+        self.expected.append(ExpectedLogin(address, list(argv), port, user, outcome))
+
+    def run(self, target: Target, argv: Sequence[str], *, user: str, port: int, timeout: float) -> SshFinished:
+        asked = (target.address, list(argv), port, user)
+        with self._lock:
+            waiting = [each for each in self.expected if not each.used]
+            expected = next((each for each in waiting if each.address == target.address), None)
+            if expected is None or (expected.address, expected.argv, expected.port, expected.user) != asked:
+                raise UnexpectedCall(f"unexpected command {asked} over SSH; expected: {waiting}")
+            expected.used = True
+        if timeout <= 0:
+            raise UnexpectedCall(f"{asked}: run without a deadline")
+        if isinstance(expected.outcome, SshFailed):
+            raise expected.outcome
+        return expected.outcome
+
+    def finish(self) -> None:
+        left = [(each.address, each.argv, each.port) for each in self.expected if not each.used]
+        if left:
+            raise AssertionError(f"these commands were expected but not run: {left}")

@@ -1,4 +1,4 @@
-"""What vgs, pvs and lvs report of invented groups, as recorded in tests/data/lvm: `expect_vgs(runner, vg("vg_glue"))`."""
+"""What vgs, pvs and lvs of LVM 2.03.16 report, of invented groups: `expect_vgs(runner, vg("vg_glue"))`."""
 
 import json
 from typing import Any

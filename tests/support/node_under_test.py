@@ -13,7 +13,7 @@ from ablestack_api.core.settings import Settings
 from ablestack_api.env import Env
 from ablestack_api.hypervisor.connection import SystemLibvirt
 from tests.support.answer import Answer
-from tests.support.doubles import QueuedClock, QueuedPeers, QueuedRunner
+from tests.support.doubles import QueuedClock, QueuedPeers, QueuedRunner, QueuedSsh
 
 SIGNING_VALUE = "c2FtcGxlLXNpZ25pbmctdmFsdWUtZm9yLXRlc3RzMDE"  # contract 01 §2.1, invented there
 INTERNAL_TOKEN = "sample-internal-token-0123456789-abcdefghij"
@@ -28,6 +28,7 @@ class NodeUnderTest:
         self.clock = QueuedClock()
         self.runner = QueuedRunner()
         self.peers = QueuedPeers()
+        self.ssh = QueuedSsh()
         defaults = {
             "ABLESTACK_API_LISTEN": f"{OWN_ADDRESS}:8090",
             "HOME": "/root",
@@ -40,6 +41,7 @@ class NodeUnderTest:
             runner=self.runner,
             libvirt=SystemLibvirt(self.settings.libvirt_uri),
             peers=self.peers,
+            ssh=self.ssh,
         )
         self._lay_out()
 
@@ -90,6 +92,7 @@ class NodeUnderTest:
     def finish(self) -> None:
         self.runner.finish()
         self.peers.finish()
+        self.ssh.finish()
 
     def _lay_out(self) -> None:
         for folder in ("etc/ablestack/properties", "var/lib/ablestack", "var/log/ablestack"):

@@ -32,6 +32,7 @@ class Disk:
     label: str = "unknown"
     partition: int = 0  # its size, 0: none
     partlabel: str = ""
+    guid: str = ""
     columns: dict[str, Any] = field(default_factory=dict)
 
 
@@ -74,7 +75,9 @@ class StorageMachine:
         self.faults: list[tuple[str, ApiError, bool]] = []
         self.hooks: list[tuple[str, Callable[[], None]]] = []
         self.blind_to: set[str] = set()  # physical volumes that this node does not see
-        self.failing: set[str] = set()  # resources that do not start here
+        self.foreign: dict[str, str] = {}  # disks that are others on this node, with the GUID of their partition
+        self.failing: set[str] = set()  # resources that do not start
+        self.offline: set[str] = set()  # nodes that do not join the cluster
 
     def breaks(self, command: str, error: ApiError | None = None, *, afterwards: bool = False) -> None:
         """The next program whose command line begins so fails; `afterwards`: it does its work and then fails."""
@@ -156,12 +159,17 @@ class StorageMachine:
             shown = f"BYT;\n{path}:{disk.size}B:scsi:512:512:{disk.label}:Invented:;\n"
             return shown + (f"1:1048576B:{disk.partition + 1048575}B:{disk.partition}B::n:lvm;\n" if disk.partition else "")
         if rest[0] == "mklabel":
+            self.storage.made += 1
+            disk.guid = f"GUID-{self.storage.made}"
             disk.label, disk.partition, disk.partlabel = "gpt", disk.size - 2 * (1 << 20), rest[3]
         elif rest[0] == "rm":
-            disk.partition, disk.partlabel = 0, ""
+            disk.partition, disk.partlabel, disk.guid = 0, "", ""
         elif rest[0] == "resizepart":
             disk.partition = disk.size - 2 * (1 << 20)
         return ""
+
+    def _sfdisk(self, words: list[str]) -> str:
+        return self.foreign.get(words[1], self.storage.disks[words[1]].guid) + "\n"
 
     def _wipefs(self, words: list[str]) -> None:
         self.storage.disks[words[-1]].label = "unknown"
@@ -332,7 +340,8 @@ class StorageMachine:
         root = ET.Element("pacemaker-result")
         nodes = ET.SubElement(root, "nodes")
         for name in self.storage.nodes:
-            ET.SubElement(nodes, "node", {"name": name, "online": "true", "type": "member"})
+            online = "false" if name in self.offline else "true"
+            ET.SubElement(nodes, "node", {"name": name, "online": online, "type": "member"})
         if not self.storage.cib:
             status = ET.SubElement(root, "status", {"code": "102", "message": "Not connected"})
             ET.SubElement(ET.SubElement(status, "errors"), "error").text = "crm_mon: Connection to cluster failed"

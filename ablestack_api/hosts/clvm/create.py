@@ -133,6 +133,8 @@ def _announce(env: Env, creation: Creation) -> Step:
         creation.announced = True
         for action in ("partprobe", "lvmdevices-add"):
             nodes.on_disks(env, creation.others, action, creation.disks)
+        made = [group.volume.partition for group in creation.new]
+        nodes.require_seen(env, creation.others, [pv.uuid for pv in lvm.pvs(env.runner) if pv.name in made])
 
     told = ", ".join(host.address for host in creation.others)
     return Step("tell-other-hosts", f"have {told} see the new partitions and their physical volumes", do)

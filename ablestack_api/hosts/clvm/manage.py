@@ -2,18 +2,15 @@
 
 from typing import Any
 
-from ablestack_api.core.errors import ApiError
 from ablestack_api.env import Env
-from ablestack_api.hosts import disks, lvm_disks
+from ablestack_api.hosts import lvm_disks, storage_work
 from ablestack_api.hosts.clvm import create, delete, groups, inventory
 from ablestack_api.hosts.clvm.models import CREATE, DELETE, LIST, RELEASE, RESERVE, ClvmRequest
-from ablestack_api.jobs import plan
 from ablestack_api.jobs.plan import Plan
 from ablestack_api.jobs.progress import Progress
 from ablestack_api.jobs.work import Work
 from ablestack_api.state import clvm_numbers
 
-HOLD = "storage"
 SUCCESS = {CREATE: "Create CLVM Disk Success", DELETE: "Success to clvm delete"}
 FAILURE = {CREATE: "Create CLVM Disk Failure", DELETE: "Failed to clvm delete"}
 
@@ -31,7 +28,9 @@ def begin(env: Env, request: ClvmRequest, *, local: bool = False, show: bool = F
     _require_fields(request, action)
     if show:
         return _body(action, _plan(env, request, action).shape())
-    return Work(f"clvm {action}", lambda progress: _run(env, request, action, progress), (HOLD,), cancellable=True)
+    return Work(
+        f"clvm {action}", lambda progress: _run(env, request, action, progress), (storage_work.HOLD,), cancellable=True
+    )
 
 
 def _numbers(env: Env, request: ClvmRequest, action: str) -> list[int]:
@@ -43,14 +42,7 @@ def _numbers(env: Env, request: ClvmRequest, action: str) -> list[int]:
 
 
 def _run(env: Env, request: ClvmRequest, action: str, progress: Progress) -> dict[str, Any]:
-    steps = _plan(env, request, action)
-    try:
-        plan.run(steps, progress)
-    except ApiError as error:
-        error.detail = f"{FAILURE[action]}: {error.detail}"
-        raise
-    finally:
-        env.readings.forget(disks.READING)
+    storage_work.run(env, _plan(env, request, action), progress, FAILURE[action])
     return _body(action, SUCCESS[action])
 
 

@@ -1,28 +1,21 @@
 """Shapes of POST /cube/clvm/manage (contract 02 §7)."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import BaseModel, Field, StrictBool, StrictInt
 
 from ablestack_api.core.errors import bad_field
-from ablestack_api.state.cluster_document import distinct
+from ablestack_api.hosts.storage_work import MOST, DisksRequest, Text, Texts, action_of
 
-# A JSON null in a text's place is an empty text, as it was for 0.1.2.
-Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
-Texts = Annotated[list[Text], BeforeValidator(lambda value: [] if value is None else value)]
 CREATE, LIST, DELETE = "create-clvm", "list-clvm", "delete-clvm"
 ACTIONS = {CREATE: CREATE, "create": CREATE, LIST: LIST, "list": LIST, DELETE: DELETE, "delete": DELETE}
 # Between nodes only.
 RESERVE, RELEASE = "reserve-numbers", "release-numbers"
-MOST = 64
+INTERNAL = {RESERVE: RESERVE, RELEASE: RELEASE}
 
 
-class ClvmRequest(BaseModel):
-    model_config = ConfigDict(str_strip_whitespace=True)
-
+class ClvmRequest(DisksRequest):
     action: Text = Field(default="", description="create-clvm (create), list-clvm (list), delete-clvm (delete)")
-    disk: Text = Field(default="", description="comma list of whole disks")
-    disks: Texts = Field(default_factory=list, max_length=MOST, description="as disk")
     vg_name: Text = Field(default="", description="delete: comma list of groups")
     vg_names: Texts = Field(default_factory=list, max_length=MOST, description="as vg_name")
     pv_name: Text = Field(default="", description="delete: the physical volume of each group, in the same order")
@@ -35,11 +28,6 @@ class ClvmRequest(BaseModel):
     numbers: list[StrictInt] = Field(default_factory=list, max_length=MOST, description="between nodes")
     above: StrictInt = Field(default=0, ge=0, le=10**9, description="between nodes")
     count: StrictInt = Field(default=0, ge=0, le=MOST, description="between nodes")
-
-    @property
-    def every_disk(self) -> list[str]:
-        """List entries first, then the comma separated ones (contract 02 §0.6)."""
-        return distinct([*self.disks, *self.disk.split(",")])
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -56,12 +44,8 @@ class ClvmRequest(BaseModel):
         return list(dict.fromkeys(zip(groups, volumes, strict=True)))
 
     def checked_action(self, *, local: bool) -> str:
-        """Raises BadInput with 0.1.2's message."""
-        known = {**ACTIONS, RESERVE: RESERVE, RELEASE: RELEASE} if local else ACTIONS
-        action = known.get(self.action.lower())
-        if action is None:
-            raise bad_field("action", f"is none of {', '.join(ACTIONS)}", "unsupported action")
-        return action
+        """`local`: another node asks. Raises BadInput."""
+        return action_of(self.action, {**ACTIONS, **INTERNAL} if local else ACTIONS)
 
 
 class ClvmAnswer(BaseModel):

@@ -66,9 +66,12 @@ def release(env: Env, numbers: Sequence[int], *, alone: bool) -> None:
 
 def on_disks(env: Env, asked: Sequence[Target], action: str, disks: Sequence[str]) -> None:
     """Have hosts do one action of /cube/gfs/manage for disks. Raises PeersFailed naming each that failed."""
-    body = {"action": action, "disks": list(disks)}
-    limit = Deadline(env.clock, DISK_SECONDS)
-    require_good(fanout.at_once(asked, _caller(env, DISK_PATH, body, limit, DISK_LOCAL_MODE)), f"{action} failed")
+    _on_each(env, asked, {"action": action, "disks": list(disks)})
+
+
+def require_seen(env: Env, asked: Sequence[Target], pv_uuids: Sequence[str]) -> None:
+    """Does LVM of every host see these physical volumes? Raises PeersFailed naming each that does not."""
+    _on_each(env, asked, {"action": "see-physical-volumes", "pv_uuids": list(pv_uuids)})
 
 
 def forget_disks(env: Env, asked: Sequence[Target], disks: Sequence[str]) -> None:
@@ -83,6 +86,12 @@ def require_good(outcomes: Sequence[Outcome], what: str) -> None:
     if failed:
         told = "; ".join(f"{outcome.target.address}: {outcome.message}" for outcome in failed)
         raise PeersFailed(f"{what}: {told}", results=[outcome.entry() for outcome in outcomes])
+
+
+def _on_each(env: Env, asked: Sequence[Target], body: dict[str, Any]) -> None:
+    limit = Deadline(env.clock, DISK_SECONDS)
+    outcomes = fanout.at_once(asked, _caller(env, DISK_PATH, body, limit, DISK_LOCAL_MODE))
+    require_good(outcomes, f"{body['action']} failed")
 
 
 def _keeper(env: Env) -> Target | None:

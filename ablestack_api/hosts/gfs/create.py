@@ -127,26 +127,24 @@ def _wait_ready(call: Call) -> None:
 
 
 def _prepare_step(call: Call, layout: Layout, results: list[dict[str, Any]]) -> Step:
-    disk_paths = list(layout.paths)
+    return prepare_step(call, list(layout.paths), layout.mount_point, results, "prepare_gfs_nodes")
+
+
+def prepare_step(call: Call, paths: list[str], mount_point: str, results: list[dict[str, Any]], failed: str) -> Step:
+    """Every node sees the new partitions, under whatever names; `failed` is what 0.1.2 calls it when one does not."""
+    changes: dict[str, Any] = {"disks": paths, "disk": "", "mount_point": mount_point}
 
     def do() -> list[dict[str, Any]]:
-        outcomes = explained(
-            "prepare_gfs_nodes",
-            lambda: everywhere.on_all(
-                call, "prepare-gfs-node", node_disks.prepare, disks=disk_paths, disk="", mount_point=layout.mount_point
-            ),
-        )
+        changes["partition_uuids"] = disks.partition_uuids(call.env, paths)
+        outcomes = explained(failed, lambda: everywhere.on_all(call, "prepare-gfs-node", node_disks.prepare, **changes))
         results.extend(everywhere.entry(outcome) for outcome in outcomes)
         return list(results)
 
     def undo() -> None:
-        release(call.undoing(), disk_paths, layout.mount_point)
+        if "partition_uuids" in changes:
+            everywhere.on_all(call.undoing(), "release-gfs-node", node_disks.release, **changes)
 
     return Step("prepare-nodes", "have every node see the partitions", do, undo, undo_if_failed=True)
-
-
-def release(call: Call, paths: list[str], mount_point: str) -> None:
-    everywhere.on_all(call, "release-gfs-node", node_disks.release, disks=paths, disk="", mount_point=mount_point)
 
 
 def physical_volume_steps(call: Call, paths: list[str], *, force: bool) -> list[Step]:

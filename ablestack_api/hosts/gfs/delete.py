@@ -31,6 +31,7 @@ class Found:
     partitions: tuple[str, ...]
     disks: tuple[Device, ...]
     mount_point: str
+    partition_uuids: tuple[str, ...]
 
     @property
     def disk_paths(self) -> list[str]:
@@ -73,8 +74,16 @@ def _find(call: Call) -> Found:
             raise Conflict(f"{disk.path} holds the running system; nothing was changed")
     mount = facts.primitives.get(names.mount)
     mount_point = mount.options.get("directory", "") if mount else request.mount_point
+    parents = disks.parents(devices, below)
     return Found(
-        names, vg, present, has_group, tuple(part.path for part in below), disks.parents(devices, below), mount_point
+        names=names,
+        vg=vg,
+        present=present,
+        has_group=has_group,
+        partitions=tuple(part.path for part in below),
+        disks=parents,
+        mount_point=mount_point,
+        partition_uuids=tuple(disks.partition_uuids(call.env, [disk.path for disk in parents])),
     )
 
 
@@ -160,23 +169,6 @@ def _volume_steps(call: Call, found: Found) -> list[Step]:
 def _disk_steps(call: Call, found: Found, results: list[dict[str, Any]]) -> list[Step]:
     if not found.partitions:
         return []
-
-    def release() -> None:
-        changes = {"disks": found.disk_paths, "disk": "", "mount_point": found.mount_point}
-        outcomes = everywhere.on_all(call, "release-gfs-node", node_disks.release, **changes)
-        results.extend(everywhere.entry(outcome) for outcome in outcomes)
-
-    def remove_partitions() -> None:
-        for disk in found.disk_paths:
-            if parted.partition_table(call.env.runner, disk).partition(1) is not None:
-                parted.remove_partition(call.env.runner, disk)
-
-    def probe() -> None:
-        everywhere.explained(
-            "partprobe",
-            lambda: everywhere.on_all(call, "partprobe", node_disks.partprobe, disks=found.disk_paths, disk=""),
-        )
-
     return [
         Step(
             "remove-physical-volumes",
@@ -186,12 +178,34 @@ def _disk_steps(call: Call, found: Found, results: list[dict[str, Any]]) -> list
             no_return=True,
         ),
         # While the partitions are still there: LVM finds the entries by them.
-        look("release-nodes", "take them out of every node's devices file", release),
+        look("release-nodes", "take them out of every node's devices file", lambda: _release_nodes(call, found, results)),
         Step(
             "remove-partitions",
             f"remove the partitions of {', '.join(found.disk_paths)}",
-            remove_partitions,
+            lambda: _remove_partitions(call, found),
             commands=[["parted", "-s", disk, "rm", "1"] for disk in found.disk_paths],
         ),
-        look("partprobe", "have every node see that they are gone", probe),
+        look("partprobe", "have every node see that they are gone", lambda: _probe(call, found)),
     ]
+
+
+def _release_nodes(call: Call, found: Found, results: list[dict[str, Any]]) -> None:
+    changes = {
+        "disks": found.disk_paths,
+        "disk": "",
+        "mount_point": found.mount_point,
+        "partition_uuids": list(found.partition_uuids),
+    }
+    outcomes = everywhere.on_all(call, "release-gfs-node", node_disks.release, **changes)
+    results.extend(everywhere.entry(outcome) for outcome in outcomes)
+
+
+def _remove_partitions(call: Call, found: Found) -> None:
+    for disk in found.disk_paths:
+        if parted.partition_table(call.env.runner, disk).partition(1) is not None:
+            parted.remove_partition(call.env.runner, disk)
+
+
+def _probe(call: Call, found: Found) -> None:
+    changes = {"disks": found.disk_paths, "disk": ""}
+    everywhere.explained("partprobe", lambda: everywhere.on_all(call, "partprobe", node_disks.partprobe, **changes))

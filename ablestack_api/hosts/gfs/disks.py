@@ -8,7 +8,7 @@ from ablestack_api.env import Env
 from ablestack_api.hosts.block_devices import BlockDevices, Device
 from ablestack_api.hosts.gfs.call import Call
 from ablestack_api.jobs.plan import Step
-from ablestack_api.tools import lvm, parted, udev
+from ablestack_api.tools import lvm, parted, sfdisk, udev
 
 PARTITION_SECONDS = 30.0
 POLL_SECONDS = 1.0
@@ -112,6 +112,13 @@ def wait_for_partition(call: Call, path: str, seconds: float = PARTITION_SECONDS
 
 def first_partition(devices: BlockDevices, path: str) -> Device | None:
     return devices.partition(_map_or_disk(devices, path), 1)
+
+
+def partition_uuids(env: Env, paths: Sequence[str]) -> list[str]:
+    """By what other nodes know that they look at the same disks; a disk without a partition has an empty one."""
+    devices = BlockDevices.read(env)
+    found = [_map_or_disk(devices, path) for path in paths]
+    return [sfdisk.partition_uuid(env.runner, disk.path) if devices.partition(disk, 1) else "" for disk in found]
 
 
 def probe_quietly(env: Env, path: str) -> None:

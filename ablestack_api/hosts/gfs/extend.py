@@ -62,7 +62,7 @@ def add_course(call: Call) -> Course:
     results: list[dict[str, Any]] = []
     steps = [
         *(disks.partition_step(call, disk, path, name) for disk, path in zip(new, paths, strict=True)),
-        _prepare_step(call, paths, results),
+        create.prepare_step(call, paths, "", results, "lvmdevices-add"),
         *create.physical_volume_steps(call, paths, force=False),
         _group_step(call, paths),
         *_growth(call),
@@ -119,20 +119,6 @@ def _growth(call: Call) -> list[Step]:
             commands=(["gfs2_grow", mount_point],),
         ),
     ]
-
-
-def _prepare_step(call: Call, paths: list[str], results: list[dict[str, Any]]) -> Step:
-    def do() -> None:
-        outcomes = everywhere.explained(
-            "lvmdevices-add",
-            lambda: everywhere.on_all(call, "prepare-gfs-node", node_disks.prepare, disks=paths, disk="", mount_point=""),
-        )
-        results.extend(everywhere.entry(outcome) for outcome in outcomes)
-
-    def undo() -> None:
-        create.release(call.undoing(), paths, "")
-
-    return Step("prepare-nodes", "have every node see the partitions", do, undo, undo_if_failed=True)
 
 
 def _group_step(call: Call, paths: list[str]) -> Step:

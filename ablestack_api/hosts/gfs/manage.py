@@ -170,7 +170,7 @@ class _Serving:
 
     @property
     def holds(self) -> tuple[str, ...]:
-        """A node that only hands the work on holds nothing: the other one will call back for this node's part."""
+        """A node that only hands the work on writes nothing itself."""
         return () if self._forwards or not self._action.writes else HOLDS
 
     def answer(self, progress: Progress, seconds: float) -> dict[str, Any]:
@@ -227,7 +227,7 @@ class _Serving:
 
     def _walked(self, course: Course, progress: Progress) -> dict[str, Any]:
         try:
-            values = plan.run(course.plan, progress)
+            values = _run(course.plan, progress)
             val = course.val(values)
         except ApiError as error:
             told = error.members.get("results")
@@ -267,6 +267,15 @@ def _on_all_course(call: Call, node: Local, **changes: Any) -> Course:
     names = ", ".join(target.hostname for target in everywhere.members(call.env, call.config))
     plan_of_one = Plan(call.action, [Step(call.action, f"{call.action} on {names}", do)])
     return Course(plan_of_one, lambda values: "ok", results)
+
+
+def _run(steps: Plan, progress: Progress) -> dict[str, Any]:
+    """One deed on its own needs no telling of what was done before it."""
+    if len(steps.steps) != 1 or steps.steps[0].undo is not None:
+        return plan.run(steps, progress)
+    only = steps.steps[0]
+    with progress.step(only.name, only.text):
+        return {only.name: only.do()}
 
 
 def _end_failed(course: Course, error: ApiError) -> None:

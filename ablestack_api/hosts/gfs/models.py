@@ -55,6 +55,11 @@ class GfsManageRequest(_Trimmed):
     control: str = ""
     stonith: list[StonithDevice] = Field(default_factory=list, max_length=LONGEST_LIST)
     force: bool = Field(default=False, description="override what the refusal (409) says can be overridden")
+    partition_uuids: list[str] = Field(
+        default_factory=list,
+        max_length=LONGEST_LIST,
+        description="between nodes: the GUID of the first partition of each disk",
+    )
     pv_uuids: list[str] = Field(default_factory=list, max_length=LONGEST_LIST, description="between nodes")
 
     @property

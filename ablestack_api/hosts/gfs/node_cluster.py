@@ -27,7 +27,7 @@ def modify_lvm_conf(call: Call) -> str:
     values = {"global/use_lvmlockd": wanted, "devices/use_devicesfile": wanted}
     before = lvm_conf.change(call.env.settings, values)
     if not call.env.settings.is_whole_system:
-        return "Modify Lvm Conf Success"
+        return "Modify Lvm Conf Success (skipped on a node in a folder: lvmconfig, mpathconf)"
     try:
         taken = lvm.read_settings(call.env.runner, list(values))
         if taken != values:
@@ -93,7 +93,8 @@ def prepare_alert_files(call: Call) -> str:
             if call.env.settings.is_whole_system:
                 chown.set_owner(call.env.runner, ALERT_OWNER, path)
             os.chmod(path, 0o600)
-    return "Alert File Prepare Success"
+    skipped = "" if call.env.settings.is_whole_system else " (skipped on a node in a folder: chown)"
+    return f"Alert File Prepare Success{skipped}"
 
 
 def store_fence_passwords(call: Call) -> str:

@@ -11,7 +11,7 @@ from ablestack_api.hosts.block_devices import BlockDevices, Device
 from ablestack_api.hosts.gfs import disks
 from ablestack_api.hosts.gfs.call import Call, on_whole_system
 from ablestack_api.state import json_file
-from ablestack_api.tools import lvm, multipathd, parted, udev
+from ablestack_api.tools import lvm, multipathd, parted, sfdisk, udev
 
 SEEN_SECONDS = 15.0
 DEVICES_FILE = "etc/lvm/devices/system.devices"
@@ -58,7 +58,13 @@ def prepare(call: Call) -> str:
     for path in _required_disks(call):
         device = BlockDevices.read(call.env).find(path)
         disks.probe_quietly(call.env, device.path)
-        _add_device(call.env, disks.wait_for_partition(call, path).path)
+        part = disks.wait_for_partition(call, path)
+        if not _is_same_disk(call, path, device):
+            raise Conflict(
+                f"{path} is another disk on this node than where the partition was made; nothing was done with it here. "
+                "Name disks by /dev/disk/by-id"
+            )
+        _add_device(call.env, part.path)
     if mount_point:
         folder = call.env.settings.below(mount_point)
         with json_file.told(folder):
@@ -70,10 +76,11 @@ def prepare(call: Call) -> str:
 def release(call: Call) -> str:
     """The opposite of `prepare`: safe where nothing, or half of it, was done."""
     devices = BlockDevices.read(call.env)
-    for disk in disks.known_disks(devices, call.request.every_disk):
-        part = devices.partition(disk, 1)
-        if part is not None:
-            _remove_device(call.env, part.path)
+    for path in call.request.every_disk:
+        for disk in disks.known_disks(devices, [path]):
+            part = devices.partition(disk, 1)
+            if part is not None and _is_same_disk(call, path, disk):
+                _remove_device(call.env, part.path)
     if call.request.mount_point:
         folder = call.env.settings.below(storage_names.mount_point(call.request.mount_point))
         with contextlib.suppress(OSError):  # not empty, or not there
@@ -136,6 +143,17 @@ def _required_disks(call: Call) -> list[str]:
     if not call.request.every_disk:
         raise bad_field("disks", "required", "disks required")
     return call.request.every_disk
+
+
+def _is_same_disk(call: Call, path: str, disk: Device) -> bool:
+    """Whether a path leads to the disk that the calling node means: /dev/sdb may be any disk here."""
+    wanted = dict(zip(call.request.every_disk, call.request.partition_uuids, strict=False)).get(path)
+    if wanted is None:
+        return True
+    try:
+        return sfdisk.partition_uuid(call.env.runner, disk.path) == wanted
+    except CommandFailed:
+        return False
 
 
 def _require_unused(env: Env, mount_point: str) -> None:

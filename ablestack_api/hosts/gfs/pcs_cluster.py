@@ -7,7 +7,7 @@ from ablestack_api.core.errors import ApiError, Conflict, NotSetUp, PacemakerDow
 from ablestack_api.core.secret import Secret
 from ablestack_api.hosts import storage_names
 from ablestack_api.hosts.block_devices import BlockDevices, Device
-from ablestack_api.hosts.gfs import disks, everywhere, node_cluster, node_disks, removal
+from ablestack_api.hosts.gfs import disks, everywhere, node_cluster, node_disks, removal, resources
 from ablestack_api.hosts.gfs.call import Call, Course
 from ablestack_api.hosts.gfs.create import DEFAULT_CLUSTER
 from ablestack_api.hosts.gfs.everywhere import Local, explained
@@ -99,6 +99,7 @@ def _setup_steps(call: Call, name: str, user: str, addresses: list[str], results
         tool = pcs.connect(call.env.runner)
         pcs.cluster_setup(tool, name, addresses)
         pcs.cluster_enable(tool)
+        resources.wait_online(call, addresses)
         value = {"cluster_name": name, "hosts": addresses, "enabled": True, "status": pcs.cluster_status(tool)}
         results.append(_own_result(call, "setup_cluster", value))
 
@@ -132,7 +133,8 @@ def _clearing_steps(call: Call, running: bool, results: Results) -> list[Step]:
     _require_own_volumes(call, pairs)
     cleared = _own_disks(call, devices, groups, running=running)
     paths = [disk.path for disk in cleared]
-    changes: dict[str, Any] = {"disks": paths, "disk": "", "mount_point": ""}
+    uuids = disks.partition_uuids(call.env, paths)
+    changes: dict[str, Any] = {"disks": paths, "disk": "", "mount_point": "", "partition_uuids": uuids}
     partitions = [part.path for disk in cleared if (part := devices.partition(disk, 1)) is not None]
     return [
         _step(call, results, "reset_lvm_conf", "modify-lvm-conf", node_cluster.modify_lvm_conf, use_lvmlockd=False),

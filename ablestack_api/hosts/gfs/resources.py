@@ -1,9 +1,9 @@
 """The resources of Pacemaker under a GFS2 file system: their names, waiting for them, taking them away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ablestack_api.core.errors import ApiError, CommandFailed, CommandTimedOut, Conflict
+from ablestack_api.core.errors import ApiError, CommandFailed, CommandTimedOut, Conflict, NotSetUp, PacemakerDown
 from ablestack_api.hosts.gfs.call import Call
 from ablestack_api.tools import cib, crm_mon, pcs
 from ablestack_api.tools.cib import Cib
@@ -13,7 +13,7 @@ LOCKING_GROUP = "glue-locking"
 LOCKING = "glue-locking-clone"
 LOCKING_RESOURCES = {"glue-dlm": "ocf:pacemaker:controld", "glue-lvmlockd": "ocf:heartbeat:lvmlockd"}
 VOLUME_AGENT, MOUNT_AGENT = "ocf:heartbeat:LVM-activate", "ocf:heartbeat:Filesystem"
-READY_SECONDS, START_SECONDS, STOP_SECONDS = 90.0, 120.0, 120.0
+ONLINE_SECONDS, READY_SECONDS, START_SECONDS, STOP_SECONDS = 120.0, 90.0, 120.0, 120.0
 POLL_SECONDS = 3.0
 NOT_READY = "the PCS cluster is not ready; run init-pcs-cluster first"
 
@@ -64,6 +64,16 @@ def wait_ready(call: Call) -> None:
         return reason or ("" if good >= 2 else "seen once only")
 
     _wait(call, ready, READY_SECONDS, "the locking resources are not ready")
+
+
+def wait_online(call: Call, nodes: Sequence[str]) -> None:
+    """Until every node has joined a cluster that was just started."""
+
+    def joined(state: ClusterState) -> str:
+        missing = sorted(set(nodes) - {node.name for node in state.nodes if node.online})
+        return f"not online: {', '.join(missing)}" if missing else ""
+
+    _wait(call, joined, ONLINE_SECONDS, "the new cluster did not come up")
 
 
 def wait_started(call: Call, names: Names) -> None:
@@ -147,7 +157,7 @@ def _wait(call: Call, judge: Callable[[ClusterState], str], seconds: float, told
     while True:
         try:
             reason = judge(crm_mon.read(call.env.runner, call.env.settings))
-        except (CommandFailed, CommandTimedOut) as error:
+        except (CommandFailed, CommandTimedOut, NotSetUp, PacemakerDown) as error:
             reason = error.detail
         if not reason:
             return

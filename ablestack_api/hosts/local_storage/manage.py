@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from ablestack_api.core.errors import ApiError
 from ablestack_api.env import Env
-from ablestack_api.hosts import disks, lvm_disks
+from ablestack_api.hosts import lvm_disks, storage_work
 from ablestack_api.hosts.local_storage import create, reset, status
 from ablestack_api.hosts.local_storage.models import CREATE, RESET, STATUS, LocalRequest
-from ablestack_api.jobs import plan
+from ablestack_api.hosts.storage_work import HOLD
 from ablestack_api.jobs.plan import Plan
 from ablestack_api.jobs.progress import Progress
 from ablestack_api.jobs.work import Work
 
-HOLD = "storage"
 SUCCESS = {CREATE: "Create Local Disk Success", RESET: "Success Reset Local Disk"}
 FAILURE = {CREATE: "Create Local Disk Failure", RESET: "Failed Local Disk Check"}
 
@@ -26,18 +24,16 @@ def begin(env: Env, request: LocalRequest, *, show: bool = False) -> Work | dict
         lvm_disks.require_named(request.every_disk)
     if show:
         return {"code": 200, "val": _plan(env, request, action).shape(), "message": "ok", "action": action}
-    return Work(f"local storage {action}", lambda progress: _run(env, request, action, progress), (HOLD,), cancellable=True)
+    return Work(
+        f"local storage {action}",
+        lambda progress: _run(env, request, action, progress),
+        (HOLD,),
+        cancellable=True,
+    )
 
 
 def _run(env: Env, request: LocalRequest, action: str, progress: Progress) -> dict[str, Any]:
-    steps = _plan(env, request, action)
-    try:
-        plan.run(steps, progress)
-    except ApiError as error:
-        error.detail = f"{FAILURE[action]}: {error.detail}"
-        raise
-    finally:
-        env.readings.forget(disks.READING)
+    storage_work.run(env, _plan(env, request, action), progress, FAILURE[action])
     return {"code": 200, "val": SUCCESS[action], "message": "ok", "action": action}
 
 

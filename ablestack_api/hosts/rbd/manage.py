@@ -8,13 +8,12 @@ from ablestack_api.hosts.rbd import create, delete, nodes
 from ablestack_api.hosts.rbd.create import Made
 from ablestack_api.hosts.rbd.models import RbdRequest
 from ablestack_api.hosts.rbd.names import CHECK, CREATE, Wanted, checked
+from ablestack_api.hosts.storage_work import HOLD
 from ablestack_api.jobs.plan import Plan
 from ablestack_api.jobs.progress import Progress, Quiet
 from ablestack_api.jobs.work import Work
 from ablestack_api.orchestrator import fanout
 from ablestack_api.state import own_node
-
-HOLD = "storage"
 
 
 def begin(env: Env, request: RbdRequest, *, local: bool = False, show: bool = False) -> Work | dict[str, Any]:
@@ -27,8 +26,9 @@ def begin(env: Env, request: RbdRequest, *, local: bool = False, show: bool = Fa
         return _local(env, wanted, Quiet())
     if show:
         return _body(wanted, {"val": _plan(env, wanted).shape()})
-    do = _local if local else _everywhere
-    return Work(f"rbd {wanted.action}", lambda progress: do(env, wanted, progress), (HOLD,), cancellable=not local)
+    if local:  # holds nothing: what it writes is locked by itself, and two nodes may make images at the same time
+        return Work(f"rbd {wanted.action} of this node", lambda progress: _local(env, wanted, progress))
+    return Work(f"rbd {wanted.action}", lambda progress: _everywhere(env, wanted, progress), (HOLD,), cancellable=True)
 
 
 def _plan(env: Env, wanted: Wanted) -> Plan:

@@ -1,11 +1,11 @@
 """Shapes of POST /cube/rbd/manage (contract 02 §9)."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
-# A JSON null in a text's place is an empty text, as it was for 0.1.2.
-Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+from ablestack_api.hosts.storage_work import Text, Texts
+
 MOST_NAMES = 256
 
 
@@ -15,7 +15,7 @@ class RbdRequest(BaseModel):
     action: Text = Field(default="", description="create or delete; between nodes also check")
     size: StrictInt | None = Field(default=None, description="create: GiB, cut into images of 2000 GiB")
     image_name: Text = Field(default="", description="delete: comma list of image, pool/image or /dev/rbd/pool/image")
-    images: list[Text] | None = Field(default=None, max_length=MOST_NAMES, description="as image_name")
+    images: Texts = Field(default_factory=list, max_length=MOST_NAMES, description="as image_name")
     pool_name: Text = Field(default="", description="default rbd")
     image_prefix: Text = Field(default="", description="create: default gfs; a number follows")
     map: StrictBool = Field(

@@ -74,7 +74,7 @@ def _pieces(size: int | None) -> tuple[int, ...]:
 
 def _names(request: RbdRequest, pool: str) -> tuple[str, ...]:
     """List entries first, then the parts of the comma list; each once (contract 02 §0.6)."""
-    given = [("images", name) for name in request.images or []]
+    given = [("images", name) for name in request.images]
     given += [("image_name", name) for name in request.image_name.split(",")]
     full = [_full_name(name.strip(), field, pool) for field, name in given if name.strip()]
     return tuple(dict.fromkeys(full))

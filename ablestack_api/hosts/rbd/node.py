@@ -6,9 +6,10 @@ mapped one by one, and only the named ones are unmapped.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from errno import EBUSY
 from typing import Any
 
-from ablestack_api.core.errors import Conflict
+from ablestack_api.core.errors import CommandFailed, Conflict
 from ablestack_api.env import Env
 from ablestack_api.hosts.block_devices import BlockDevices
 from ablestack_api.jobs import plan
@@ -130,10 +131,20 @@ def _unmapping(env: Env, image: str, device: str) -> Step:
     return Step(
         f"unmap-{image}",
         f"unmap {image} ({device})",
-        lambda: rbd.unmap_device(env.runner, device),
+        lambda: _unmap(env, image, device),
         lambda: rbd.map_image(env.runner, image),
         commands=(["rbd", "device", "unmap", device],),
     )
+
+
+def _unmap(env: Env, image: str, device: str) -> None:
+    """The kernel has the last word: it tells of programs that hold the device open without a mount."""
+    try:
+        rbd.unmap_device(env.runner, device)
+    except CommandFailed as error:
+        if error.members.get("exit_code") != EBUSY:
+            raise
+        raise Conflict(f"{image} is in use: a program of this node has {device} open") from error
 
 
 def _mapped(env: Env) -> dict[str, list[str]]:

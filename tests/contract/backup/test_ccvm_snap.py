@@ -12,7 +12,10 @@ from tests.support.node_under_test import NodeUnderTest
 SNAP = "/cube/ccvm/snap"
 CRM_MON = ["crm_mon", "--one-shot", "--inactive", "--output-as=xml"]
 OBJECT = "ablestack-api.ccvm-snapshot"
-RADOS = ["rados", "--connect-timeout", "5", "-p", "rbd", "lock"]
+RADOS = ["rados", "--client-mount-timeout", "5", "-p", "rbd", "lock"]
+TAKE = [*RADOS, "get", OBJECT, "lease", "--lock-cookie", "ablecube31-1", "--lock-duration", "3600"]
+TAKE += ["--lock-type", "exclusive"]
+TAKEN = "ERROR: failed locking: (16) Device or resource busy\nerror 16: (16) Device or resource busy\n"
 RBD = ["rbd", "--client-mount-timeout", "5"]
 
 
@@ -50,20 +53,7 @@ def pcs_name(number: int) -> str:
 
 
 def lease(node: NodeUnderTest) -> None:
-    node.runner.expect(
-        [
-            *RADOS,
-            "get",
-            OBJECT,
-            "lease",
-            "--lock-cookie",
-            "ablecube31-1",
-            "--lock-duration",
-            "3600",
-            "--lock-type",
-            "exclusive",
-        ]
-    )
+    node.runner.expect(TAKE)
 
 
 def give_back(node: NodeUnderTest) -> None:
@@ -198,25 +188,34 @@ def test_a_vm_that_is_not_here_after_all(hci: NodeUnderTest) -> None:
     assert "failed to confirm running ccvm" in answer.body["message"]
 
 
+def held_by(node: NodeUnderTest, cookie: str) -> None:
+    """As rados 16.2 prints it."""
+    until = "2026-07-01T11:00:00.605250+0000"
+    locker = {"name": "client.1", "cookie": cookie, "description": "", "expiration": until, "addr": "10.10.32.3:0/38"}
+    printed = {"name": "lease", "type": "exclusive", "tag": "", "lockers": [locker]}
+    node.runner.expect([*RADOS, "info", OBJECT, "lease"], stdout=json.dumps(printed))
+
+
 def test_somebody_else_has_the_lease(hci: NodeUnderTest) -> None:
     state(hci, "Stopped")
-    argv = [
-        *RADOS,
-        "get",
-        OBJECT,
-        "lease",
-        "--lock-cookie",
-        "ablecube31-1",
-        "--lock-duration",
-        "3600",
-        "--lock-type",
-        "exclusive",
-    ]
-    hci.runner.expect(argv, code=1, stderr="ERROR: failed locking: (16) Device or resource busy\n")
-    lockers = {"lockers": [{"name": "client.1", "cookie": "ablecube31-3"}]}
-    hci.runner.expect([*RADOS, "info", OBJECT, "lease"], stdout=json.dumps(lockers))
+    hci.runner.expect(TAKE, code=1, stderr=TAKEN)
+    held_by(hci, "ablecube31-3")
     answer = hci.call("POST", SNAP, {"action": "backup"})
     assert (answer.status, answer.body["holder"]) == (409, "ablecube31-3")
+    assert "2026-07-01T11:00:00" in answer.body["message"]
+
+
+def test_a_lease_that_a_killed_daemon_of_this_node_left_is_taken_over(hci: NodeUnderTest) -> None:
+    state(hci, "Stopped")
+    hci.runner.expect(TAKE, code=1, stderr=TAKEN)
+    held_by(hci, "ablecube31-1")
+    held_by(hci, "ablecube31-1")
+    hci.runner.expect([*RADOS, "break", OBJECT, "lease", "client.1", "--lock-cookie", "ablecube31-1"])
+    lease(hci)
+    hci.runner.expect([*RBD, "snap", "create", "--no-progress", "--", "rbd/ccvm@mine"])
+    listed(hci, entry(1, "mine"))
+    give_back(hci)
+    assert hci.call("POST", SNAP, {"action": "backup", "snap_name": "mine"}).status == 200
 
 
 @pytest.mark.parametrize(

@@ -275,15 +275,19 @@ def mysql(node: NodeUnderTest, statement: str, stdout: str) -> None:
     node.runner.expect(["mysql", "--user=root", "--batch", "--skip-column-names", "--raw"], stdin=statement, stdout=stdout)
 
 
+NO_SPACE = "gzip ended with code 1: gzip: stdout: No space left on device"
+
+
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "status"),
     [
-        {"raises": CommandFailed("mysqldump ended with code 2: Lost connection", program="mysqldump", exit_code=2)},
-        {"tail": b"INSERT INTO `vm` VALUES (1,'x"},
+        ({"raises": CommandFailed("mysqldump ended with code 2: Lost connection", program="mysqldump", exit_code=2)}, 502),
+        ({"raises": CommandFailed(NO_SPACE, program="gzip", exit_code=1)}, 507),
+        ({"tail": b"INSERT INTO `vm` VALUES (1,'x"}, 502),
     ],
-    ids=["killed", "cut off"],
+    ids=["killed", "full", "cut off"],
 )
-def test_half_a_dump_leaves_nothing_behind(ccvm: NodeUnderTest, fault: dict[str, Any]) -> None:
+def test_half_a_dump_leaves_nothing_behind(ccvm: NodeUnderTest, fault: dict[str, Any], status: int) -> None:
     mysql(ccvm, "SHOW DATABASES LIKE 'cloud';", "cloud\n")
     size = "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables WHERE table_schema='cloud';"
     mysql(ccvm, size, "4096\n")
@@ -295,5 +299,6 @@ def test_half_a_dump_leaves_nothing_behind(ccvm: NodeUnderTest, fault: dict[str,
     argv = ["mysqldump", "--user=root", "--single-transaction", "--quick", "--routines", "--events", "--triggers"]
     ccvm.runner.expect_pipe([*argv, "--databases", "cloud"], ["gzip", "-6"], output=b"half", **fault)
     answer = ccvm.call("POST", DUMP, {"action": "instantBackup"})
-    assert answer.status == 502, answer.body
+    assert answer.status == status, answer.body
+    assert "was removed" in answer.body["message"]
     assert [path.name for path in (ccvm.root / "home/db_backup").iterdir()] == [".ccvm_dump.lock"]

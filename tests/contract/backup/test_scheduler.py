@@ -1,5 +1,6 @@
 """backup.scheduler: what is due is begun once, by the node that Pacemaker made its coordinator (contract 04 §3.4, §4.7)."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,10 +59,25 @@ def test_the_nightly_snapshot(hci: NodeUnderTest) -> None:
     assert look(hci, "2026-07-02 01:00:01") == ["snapshot: backup"]
 
 
+def snapshots_are(node: NodeUnderTest, *names: str) -> None:
+    entries = [{"id": number, "name": name, "protected": "false"} for number, name in enumerate(names)]
+    argv = ["rbd", "--client-mount-timeout", "5", "snap", "list", "--format", "json", "--", "rbd/ccvm"]
+    node.runner.expect(argv, stdout=json.dumps(entries))
+
+
 def test_a_night_that_was_missed_is_made_up_for_and_told(hci: NodeUnderTest) -> None:
     coordinator(hci)
+    snapshots_are(hci, "auto-2026-06-30")
     assert look(hci, "2026-07-01 08:00") == ["snapshot: backup"]
     assert "was due at 2026-07-01 01:00; it was missed" in error_list.listed(hci.settings)[-1]["error"]
+
+
+def test_a_new_coordinator_does_not_call_missed_what_the_old_one_made(hci: NodeUnderTest) -> None:
+    coordinator(hci)
+    snapshots_are(hci, "auto-2026-07-01")
+    assert look(hci, "2026-07-01 08:00") == []
+    assert look(hci, "2026-07-01 08:01") == []
+    assert error_list.listed(hci.settings) == []
 
 
 @pytest.mark.parametrize("seen", [{"number": 2}, {"quorum": False}])

@@ -114,6 +114,17 @@ def test_no_host_has_it(host: NodeUnderTest) -> None:
     assert host.call("GET", STATUS).body["data"]["State"] == "shut off"
 
 
+def test_no_host_has_it_though_its_address_answers(host: NodeUnderTest) -> None:
+    """The state is the domain's; the message tells what does not fit."""
+    machines.with_domains(host)
+    guest_answers(host)
+    for address in OTHERS:
+        host.peers.expect(address, "GET", STATUS, body={"code": 200, "val": None})
+    body = host.call("GET", STATUS).body
+    assert (body["data"]["State"], body["data"]["DNS"]) == ("shut off", "10.10.0.2")
+    assert body["message"] == "its domain: no host has it, though its address answers"
+
+
 def test_a_host_that_does_not_answer_may_have_it(host: NodeUnderTest) -> None:
     machines.with_domains(host)
     host.peers.expect_unreachable(CCVM, "GET", STATUS, "no connection")

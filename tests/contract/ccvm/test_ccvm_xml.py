@@ -585,3 +585,12 @@ def test_later_with_a_job(standalone: NodeUnderTest) -> None:
     job = standalone.call("GET", answer.headers["location"].removeprefix("/api/v1") + "?wait=10").body
     assert "succeeded" in json.dumps(job) or "done" in json.dumps(job)
     assert file_of(standalone).exists()
+
+
+def test_a_node_in_a_folder_does_not_ask_the_libvirt_of_the_system_around_it(tmp_path: Path) -> None:
+    node = appliances.lay_host(NodeUnderTest(tmp_path, ABLESTACK_LIBVIRT_URI="qemu:///system"))
+    node.write_cluster(documents.document("ablestack-standalone"))
+    answer = post(node)
+    check = next(check for check in answer.body["checks"] if check["check"] == "earlier definition")
+    assert (answer.status, check["outcome"]) == (200, "skipped")
+    assert "belongs to the system around it" in check["message"]

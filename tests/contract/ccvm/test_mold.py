@@ -8,7 +8,7 @@ from tests.support import machines
 from tests.support.machines import ScriptedAgent
 from tests.support.node_under_test import NodeUnderTest
 
-CEPH = ["ceph", "--connect-timeout", "5", "-s", "--format", "json"]
+CEPH = ["ceph", "--connect-timeout", "3", "--mon-client-hunt-interval=1", "-s", "--format", "json"]
 STATUS = (DATA / "ceph/status.json").read_text()
 OTHERS = ("10.10.31.2", "10.10.31.3")
 

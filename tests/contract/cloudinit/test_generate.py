@@ -663,6 +663,8 @@ def test_a_link_in_the_images_place_is_not_followed_out_of_the_folder(node: Node
         ({"pubkey": "/etc/shadow"}, "pubkey"),
         ({"privkey": "/root/.ssh/../../etc/shadow"}, "privkey"),
         ({"hosts": "/etc/passwd"}, "hosts"),
+        ({"hosts": "/etc/hosts\x00"}, "hosts"),
+        ({"privkey": "/root/.ssh/\ud800"}, "privkey"),
         ({"hostname": 5}, "hostname"),
     ],
 )

@@ -112,7 +112,8 @@ def test_create(cube: NodeUnderTest, own: tuple[str, ...], elsewhere: tuple[str,
     partitioned(cube)
     cube.runner.expect(PVCREATE)
     cube.runner.expect(vgcreate_argv(name))
-    expect_told(cube)
+    expect_pvs(cube.runner, pv("/dev/sdb1", name), pv("/dev/sda2", "rl"))
+    expect_told(cube, times=3)
     answer = ask(cube, CREATE)
     assert (answer.status, answer.body) == (
         200,
@@ -122,6 +123,7 @@ def test_create(cube: NodeUnderTest, own: tuple[str, ...], elsewhere: tuple[str,
         (PATH, {"action": "list-clvm"}),
         (GFS_PATH, {"action": "partprobe", "disks": [BY_ID]}),
         (GFS_PATH, {"action": "lvmdevices-add", "disks": [BY_ID]}),
+        (GFS_PATH, {"action": "see-physical-volumes", "pv_uuids": [lvm_reports.UUID]}),
     ]
     assert {call.headers.get("X-Cube-GFS-Manage-Local") for call in cube.peers.made if call.path.endswith(GFS_PATH)} == {"1"}
 
@@ -144,7 +146,8 @@ def test_create_on_several_disks(cube: NodeUnderTest) -> None:
     partitioned(cube)
     runner.expect(PVCREATE)
     runner.expect(vgcreate_argv("vg_clvm02"))
-    expect_told(cube)
+    expect_pvs(runner, pv("/dev/sdb1", "vg_clvm02"), pv("/dev/mapper/mpathc1", "vg_clvm01"))
+    expect_told(cube, times=3)
     answer = ask(cube, {"action": "create-clvm", "disk": f"/dev/sdb,{BY_ID}", "disks": ["/dev/mapper/mpathc"]})
     assert answer.status == 200
     assert sent(cube, THIRD)[1] == (GFS_PATH, {"action": "partprobe", "disks": [mpath_id, BY_ID]})
@@ -214,15 +217,16 @@ def test_the_second_disk_fails_and_the_first_group_goes_too(cube: NodeUnderTest)
     assert "undone: reserve-numbers, partition-sdb, pvcreate-sdb, vgcreate-sdb" in answer.body["message"]
 
 
-@pytest.mark.parametrize("action", ["partprobe", "lvmdevices-add"])
+@pytest.mark.parametrize("action", ["partprobe", "lvmdevices-add", "see-physical-volumes"])
 def test_a_host_that_cannot_see_the_disk(cube: NodeUnderTest, action: str) -> None:
     """All is taken back, and the hosts that were told forget it, after it is gone."""
     expect_checks(cube)
     partitioned(cube)
     cube.runner.expect(PVCREATE)
     cube.runner.expect(vgcreate_argv("vg_clvm01"))
-    if action == "lvmdevices-add":
-        expect_told(cube, times=1)
+    expect_told(cube, times=["partprobe", "lvmdevices-add", "see-physical-volumes"].index(action))
+    if action == "see-physical-volumes":
+        expect_pvs(cube.runner, pv("/dev/sdb1", "vg_clvm01"))
     cube.peers.expect(SECOND, "POST", GFS_PATH)
     cube.peers.expect(THIRD, "POST", GFS_PATH, 400, {"code": 400, "message": "no block device of this node"})
     for argv in (vgremove_argv("vg_clvm01"), PVREMOVE, *UNDO_DISK):
@@ -251,7 +255,8 @@ def test_a_host_that_is_off_stops_a_create_unless_forced(cube: NodeUnderTest) ->
     partitioned(cube)
     runner.expect(["pvcreate", "-ff", "--yes", "--", "/dev/sdb1"])
     runner.expect(vgcreate_argv("vg_clvm02"))
-    for _ in range(2):
+    expect_pvs(runner, pv("/dev/sdb1", "vg_clvm02"))
+    for _ in range(3):
         cube.peers.expect(SECOND, "POST", GFS_PATH)
     assert ask(cube, {**CREATE, "force": True}).status == 200
 
@@ -284,7 +289,9 @@ def test_nodes_that_create_at_the_same_time_get_different_names(tmp_path: Path) 
     for node in (first, first):
         expect_pvs(node.runner)
     third.runner.queue.insert(0, ExpectedRun(lvm_reports.PVS, '{"report": [{"pv": []}]}'))
+    expect_pvs(third.runner, pv("/dev/sdb1", "vg_clvm02"))
     expect_pvs(second.runner)
+    expect_pvs(second.runner, pv("/dev/sdb1", "vg_clvm01"))
     assert ask(second, CREATE).status == 200
     assert begun == [1, 200]
     network.finish()

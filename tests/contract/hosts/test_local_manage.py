@@ -1,5 +1,6 @@
 """POST /cube/local/manage (contract 02 §8): create, status and reset of a standalone node's volume."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -639,3 +640,17 @@ def test_reset_when_lvm_cannot_tell(glued: NodeUnderTest) -> None:
     glued.runner.expect(lvm_reports.VGS, code=5)
     assert ask(glued, RESET).status == 502
     assert fstab(glued) == f"{FSTAB}\n{LINE}"
+
+
+def test_a_caller_who_does_not_wait_finds_the_answer_in_the_job(standalone: NodeUnderTest) -> None:
+    expect_vgs(standalone.runner, vg("vg_x"))
+    started = standalone.call("POST", PATH, RESET, headers={**standalone.bearer(), "Prefer": "respond-async"})
+    assert started.status == 202
+    job = standalone.call("GET", f"{started.headers['location'].removeprefix('/api/v1')}?wait=30")
+    assert job.status == 200
+    assert "Success Reset Local Disk" in json.dumps(job.body)
+
+
+def test_what_is_wrong_with_a_request_is_told_before_a_job_is_made(standalone: NodeUnderTest) -> None:
+    answer = standalone.call("POST", PATH, {"action": "create"}, headers={**standalone.bearer(), "Prefer": "respond-async"})
+    assert (answer.status, answer.body["message"]) == (400, "disks required")

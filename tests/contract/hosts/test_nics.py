@@ -17,7 +17,7 @@ from ablestack_api.env import Env
 from ablestack_api.hosts import nics
 from ablestack_api.hosts.nic_models import NicsQuery
 from ablestack_api.hypervisor.connection import SystemLibvirt
-from tests.support.doubles import QueuedClock, QueuedPeers
+from tests.support.doubles import QueuedClock, QueuedPeers, QueuedSsh
 from tests.support.node_under_test import NodeUnderTest
 
 DATA = Path(__file__).parents[2] / "data"
@@ -426,6 +426,7 @@ def here() -> Env:
         runner=SystemRunner(settings.program_path, "/root"),
         libvirt=SystemLibvirt("test:///default"),
         peers=QueuedPeers(),
+        ssh=QueuedSsh(),
     )
 
 

@@ -459,8 +459,8 @@ def test_a_node_that_cannot_unmap_keeps_all_images(cube: NodeUnderTest) -> None:
     for address in (SECOND, THIRD):
         cube.peers.expect(address, "POST", PATH)
     answer = ask(cube, {"action": "delete", "image_name": "gfs07"})
-    assert answer.status == 502
-    assert "Device or resource busy" in answer.body["message"]
+    assert answer.status == 409
+    assert "rbd/gfs07 is in use: a program of this node has /dev/rbd3 open" in answer.body["message"]
     assert rbdmap_file(cube).read_text() == text
 
 

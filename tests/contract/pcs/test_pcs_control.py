@@ -13,6 +13,8 @@ from tests.support.pacemaker_xml import NODES, status
 CONTROL = "/cube/pcs/control"
 CRM_MON = ["crm_mon", "--one-shot", "--inactive", "--output-as=xml"]
 RESOURCE = "cloudcenter_res"
+# Should the daemon die in a move, the constraint ends by itself.
+LIFETIME = "lifetime=PT600S"
 DOWN = '<pacemaker-result><status code="102" message="Not connected"/></pacemaker-result>'
 
 
@@ -192,7 +194,7 @@ def test_a_move_is_checked_first(member: NodeUnderTest, seen: str, target: str, 
 @pytest.mark.parametrize(("version", "word"), [("0.10.18", "move"), ("0.11.5", "move-with-constraint")])
 def test_a_move_leaves_no_constraint_behind(member: NodeUnderTest, version: str, word: str) -> None:
     sees(member, status(), status())
-    pcs(member, "resource", word, RESOURCE, NODES[1], version=version)
+    pcs(member, "resource", word, RESOURCE, NODES[1], LIFETIME, version=version)
     sees(member, status("Migrating"), status(where=NODES[1]))
     pcs(member, "resource", "clear", RESOURCE, version="")
     answer = control(member, "move", target=NODES[1])
@@ -201,7 +203,7 @@ def test_a_move_leaves_no_constraint_behind(member: NodeUnderTest, version: str,
 
 def test_a_move_that_does_not_arrive_leaves_no_constraint_either(member: NodeUnderTest) -> None:
     sees(member, status(), status())
-    pcs(member, "resource", "move-with-constraint", RESOURCE, NODES[1])
+    pcs(member, "resource", "move-with-constraint", RESOURCE, NODES[1], LIFETIME)
     sees(member, *[status()] * 301)
     pcs(member, "resource", "clear", RESOURCE, version="")
     answer = control(member, "move", target=NODES[1])

@@ -87,7 +87,7 @@ def test_a_guest_that_does_not_switch_off(host: NodeUnderTest, running: Scripted
     answer = host.call("POST", PATH, {"action": "stop"})
     assert (answer.status, answer.body["val"], answer.body["action"]) == (504, False, "stop")
     assert "wait scvm shut off timed out after 600 s: current state=running" in answer.body["message"]
-    assert steps(answer.body) == {"shut-down": "stays", "wait": "failed"}
+    assert steps(answer.body) == {"stop": "failed"}
 
 
 @pytest.mark.parametrize("action", ["start", "stop"])

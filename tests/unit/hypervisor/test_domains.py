@@ -1,6 +1,7 @@
 """Domains through libvirt's own test driver."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,21 @@ def test_waiting_looks_every_second_and_ends(hypervisor: SystemLibvirt) -> None:
     assert domains.wait_for(hypervisor, clock, "ccvm", [domains.RUNNING], 3) == domains.RUNNING
     with pytest.raises(LibvirtTimedOut, match="wait scvm running timed out after 0 s: domain not found"):
         domains.wait_for(hypervisor, clock, "scvm", [domains.RUNNING], 0)
+
+
+def test_a_guest_that_is_still_starting_is_asked_again(node: NodeUnderTest) -> None:
+    """It does not see its power button before its operating system looks at it."""
+    agent = machines.with_domains(node, machines.domain())
+    asked: list[float] = []
+
+    def ignored_at_first(real: Any) -> Any:
+        asked.append(node.clock.monotonic())
+        return real() if len(asked) == 3 else 0
+
+    agent.hooks["shutdown"] = ignored_at_first
+    domains.shut_down_and_wait(agent, node.clock, "ccvm", 300)
+    assert asked == [0, 20, 40]
+    assert domains.read_state(agent, "ccvm") == domains.SHUT_OFF
 
 
 def test_devices_of_every_kind() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ablestack_api.core.errors import CommandFailed
 from ablestack_api.core.runner import Runner
-from ablestack_api.tools import ceph, sysctl, systemctl
+from ablestack_api.tools import sysctl, systemctl
 from tests.support.doubles import QueuedRunner
 
 
@@ -43,25 +43,3 @@ def test_is_active(runner: QueuedRunner, code: int, active: bool) -> None:
 def test_has_unit(runner: QueuedRunner, code: int, known: bool) -> None:
     runner.expect(["systemctl", "cat", "--", "x.timer"], code=code)
     assert systemctl.has_unit(runner, "x.timer") is known
-
-
-@pytest.mark.parametrize(
-    ("printed", "services"),
-    [
-        ('{"dashboard": "https://10.0.0.1:8443/"}\n', {"dashboard": "https://10.0.0.1:8443/"}),
-        ("{}", {}),
-        ("[]", {}),
-        ("null", {}),
-        ('{"dashboard": 5}', {"dashboard": "5"}),
-    ],
-)
-def test_mgr_services(runner: QueuedRunner, printed: str, services: dict[str, str]) -> None:
-    runner.expect(["ceph", "--connect-timeout", "5", "mgr", "services", "--format", "json"], stdout=printed)
-    assert ceph.read_mgr_services(runner) == services
-
-
-@pytest.mark.parametrize("printed", ["", "HEALTH_OK", "{"])
-def test_mgr_services_that_are_no_json(runner: QueuedRunner, printed: str) -> None:
-    runner.expect(["ceph", "--connect-timeout", "5", "mgr", "services", "--format", "json"], stdout=printed)
-    with pytest.raises(CommandFailed):
-        ceph.read_mgr_services(runner)

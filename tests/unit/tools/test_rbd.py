@@ -67,6 +67,7 @@ def test_addresses_of_watchers(runner: QueuedRunner, address: str, host: str) ->
     ("name", "found"),
     [
         ("device_list.json", [Mapping("rbd/gfs01", "/dev/rbd0"), Mapping("glue/gfs01", "/dev/rbd1")]),
+        ("device_list_krbd.json", [Mapping("rbd/gfs01", "/dev/rbd0"), Mapping("rbd/gfs02", "/dev/rbd1")]),
         ("device_list_none.json", []),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from ablestack_api.core.errors import CommandFailed, ProgramMissing
 from ablestack_api.core.runner import PACKAGES, Runner
 from ablestack_api.core.secret import Secret
-from ablestack_api.tools import chown, chpasswd, gfs2, ipmitool, lvm, mpathconf, multipathd, parted, udev
+from ablestack_api.tools import chown, chpasswd, gfs2, ipmitool, lvm, mpathconf, multipathd, parted, sfdisk, udev
 from ablestack_api.tools.lvm import LogicalVolume, PhysicalVolume, VolumeGroup
 from ablestack_api.tools.parted import Partition, Table
 from tests.support.doubles import QueuedRunner
@@ -151,6 +151,12 @@ def test_partition_tables() -> None:
     assert two.partition(2) == two.partitions[1]
     assert two.partition(3) is None
     assert parted.parse("/tmp/x", recorded("parted/path_with_colons.txt")).label == "unknown"
+
+
+def test_the_guid_of_a_partition(runner: QueuedRunner) -> None:
+    runner.expect(["sfdisk", "--part-uuid", "/dev/a", "1"], stdout="4be2a5d1-7c3f-4f1e-9d0a-0c9e7f5a2b11\n")
+    assert sfdisk.partition_uuid(runner, "/dev/a") == "4BE2A5D1-7C3F-4F1E-9D0A-0C9E7F5A2B11"
+    assert "sfdisk" in PACKAGES
 
 
 def test_no_table_is_no_failure(runner: QueuedRunner) -> None:

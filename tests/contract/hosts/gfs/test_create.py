@@ -272,6 +272,18 @@ def test_a_node_that_does_not_see_the_new_physical_volume(ready: GfsCluster) -> 
     assert not [line for line in ready.programs() if line.startswith("vgcreate")]
 
 
+def test_another_disk_of_the_same_name_on_another_node(ready: GfsCluster) -> None:
+    """/dev/sdb of node 2 is not that of node 1: its entry in LVM's devices file is neither made nor taken away."""
+    ready.machines[1].foreign = {"/dev/sdb": "GUID-of-another"}
+    ready.machines[1].devices_file = {"/dev/sdb1"}
+    before = ready.storage.state()
+    answer = ready.create(disks=["/dev/sdb"])
+    assert answer.status == 502
+    assert "/dev/sdb is another disk on this node" in answer.body["message"]
+    assert ready.storage.state() == before
+    assert [machine.devices_file for machine in ready.machines] == [set(), {"/dev/sdb1"}, set()]
+
+
 def test_a_file_system_that_is_not_mounted_everywhere_is_taken_back(ready: GfsCluster) -> None:
     before = ready.storage.state()
     ready.machines[0].failing = {"glue-gfs"}
@@ -387,4 +399,30 @@ def test_cancelled_half_way(ready: GfsCluster) -> None:
     ready.machines[0].during("pvcreate", cancel)
     answer = ready.create()
     assert (answer.status, answer.body["type"]) == (409, "urn:ablestack:error:cancelled")
+    assert ready.storage.state() == before
+
+
+def test_what_cannot_be_undone_is_told(ready: GfsCluster) -> None:
+    """Node 3 goes off in the middle: its devices file keeps an entry, which the answer names."""
+
+    def switch_off() -> None:
+        ready.network.nodes.pop(ADDRESSES[2])
+
+    ready.machines[0].during("lvcreate", switch_off)
+    ready.machines[0].breaks("lvcreate")
+    answer = ready.create()
+    assert answer.status == 502
+    assert "could not be undone, see to it by hand: prepare-nodes (10.10.31.3: no connection" in answer.body["message"]
+    outcomes = {step["step"]: step["outcome"] for step in answer.body["steps"]}
+    assert (outcomes["prepare-nodes"], outcomes["partition-sdb"]) == ("undo failed", "undone")
+    assert [machine.devices_file for machine in ready.machines] == [set(), set(), {"/dev/sdb1"}]
+
+
+def test_the_whole_has_one_deadline_and_undoing_has_its_own(ready: GfsCluster) -> None:
+    before = ready.storage.state()
+    clock = ready.nodes[0].clock
+    ready.machines[0].during("lvcreate", lambda: clock.advance(900))
+    answer = ready.create()
+    assert answer.status == 504
+    assert "was not begun: the time for the whole work is over" in answer.body["message"]
     assert ready.storage.state() == before

@@ -135,6 +135,12 @@ def test_the_plan(made: GfsCluster) -> None:
     assert made.storage.state() == before
 
 
+def test_another_disk_of_the_same_name_on_another_node(made: GfsCluster) -> None:
+    made.machines[1].foreign = {"/dev/sdb": "GUID-of-another"}
+    assert delete(made).status == 200
+    assert [machine.devices_file for machine in made.machines] == [set(), {"/dev/sdb1"}, set()]
+
+
 def test_names_with_dashes(ready: GfsCluster) -> None:
     """device-mapper doubles them; 0.1.2 never found such a volume again."""
     names = {"vg_name": "vg-a-b", "lv_name": "lv--c", "gfs_name": "gfs-2", "mount_point": "/mnt/gfs-2"}

@@ -1,5 +1,6 @@
 """init-pcs-cluster and the actions it is made of."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,14 @@ def test_a_half_set_up_cluster_is_taken_down(cluster: GfsCluster, program: str) 
     assert [entry["step"] for entry in answer.body["results"]][-1] == "auth_hosts", "what was done is told"
 
 
+def test_a_node_that_does_not_join(cluster: GfsCluster) -> None:
+    cluster.machines[0].offline = {ADDRESSES[2]}
+    answer = init(cluster)
+    assert answer.status == 504
+    assert "the new cluster did not come up after 120 s: not online: 10.10.31.3" in answer.body["message"]
+    assert cluster.storage.nodes == []
+
+
 def test_a_node_whose_password_cannot_be_set(cluster: GfsCluster) -> None:
     cluster.machines[1].breaks("systemctl enable")
     answer = init(cluster)
@@ -231,3 +240,10 @@ def test_lvm_conf_is_put_back_when_lvm_does_not_take_it(cluster: GfsCluster) -> 
     answer = cluster.local({"action": "modify-lvm-conf"})
     assert (answer.status, "something else sets it" in answer.body["message"]) == (409, True)
     assert path.read_text() == LVM_CONF
+
+
+def test_a_password_is_sent_only_where_it_is_needed(cluster: GfsCluster) -> None:
+    assert init(cluster, cluster_password="given", stonith=[{"ipaddr": "10.0.0.1", "passwd": "fence"}]).status == 200
+    sent = [json.loads(str(call.body)) for call in cluster.network.calls]
+    assert {body["action"] for body in sent if body["cluster_password"]} == {"set-cluster-password"}
+    assert {str(body["stonith"]) for body in sent} == {"[]"}

@@ -7,6 +7,7 @@ import pytest
 from ablestack_api.core.errors import CommandTimedOut, ProgramMissing
 from tests.contract.hosts.gfs.conftest import ADDRESSES, PATH, GfsCluster
 from tests.support import documents
+from tests.support.node_under_test import NodeUnderTest
 
 DISK = "/dev/disk/by-id/wwn-0x600a0b80000aa1ab"
 
@@ -66,7 +67,7 @@ def test_one_node_fails_every_node_is_tried(cluster: GfsCluster) -> None:
     cluster.machines[0].breaks("partprobe")
     answer = cluster.post({"action": "partprobe", "disks": [DISK]})
     assert answer.status == 502
-    assert answer.body["message"].startswith("step partprobe failed: 10.10.31.1: partprobe failed: /dev/sdb")
+    assert answer.body["message"].startswith("10.10.31.1: partprobe failed: /dev/sdb")
     assert [entry["outcome"] for entry in answer.body["results"]] == ["failed", "ok", "ok"]
 
 
@@ -197,6 +198,21 @@ def test_without_a_configuration(cluster: GfsCluster) -> None:
     cluster.nodes[0].write_cluster({"clusterConfig": {"hosts": []}})
     answer = cluster.post({"action": "scan"})
     assert (answer.status, "hosts[].ablecube required" in answer.body["message"]) == (409, True)
+
+
+def test_a_node_in_a_folder_writes_its_files_and_says_what_it_skipped(node: NodeUnderTest) -> None:
+    (node.root / "etc/lvm").mkdir()
+    (node.root / "etc/lvm/lvm.conf").write_text("global {\n}\n")
+    node.write_cluster(documents.document("ablestack-vm"))
+    headers = {**node.internal(), "X-Cube-GFS-Manage-Local": "1"}
+    answer = node.call("POST", PATH, {"action": "modify-lvm-conf"}, headers=headers)
+    assert answer.body["val"] == "Modify Lvm Conf Success (skipped on a node in a folder: lvmconfig, mpathconf)"
+    assert "use_lvmlockd = 1" in (node.root / "etc/lvm/lvm.conf").read_text()
+    answer = node.call("POST", PATH, {"action": "prepare-alert-file"}, headers=headers)
+    assert answer.body["val"] == "Alert File Prepare Success (skipped on a node in a folder: chown)"
+    for action in ("scan", "partprobe", "set-cluster-password", "resource-cleanup", "destroy-cluster-node"):
+        answer = node.call("POST", PATH, {"action": action}, headers=headers)
+        assert (answer.status, "ABLESTACK_SYSROOT" in answer.body["message"]) == (409, True), action
 
 
 def test_credentials(cluster: GfsCluster) -> None:
