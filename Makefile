@@ -14,7 +14,7 @@ NODE ?= cube1
 TESTS ?= tests/lab
 LAB := $(BIN)/python -m tests.lab
 
-.PHONY: help setup demo run test check bench lab lab-test lab-status lab-shell lab-down lock openapi clean
+.PHONY: help setup demo run test test-tools check bench lab lab-test lab-status lab-shell lab-down lock openapi clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,10 @@ run: setup ## Run one node in .demo/node on 127.0.0.1:8090
 	$(BIN)/python -m tests.support.run_node
 
 test: setup ## Unit, contract, architecture and local-node tests (not the lab)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+test-tools: ## The real programs that some tests run on this machine (root, Debian); without them those are skipped
+	bash packaging/install-test-tools.sh
 
 check: setup ## Lint, format, types, import rules, description
 	$(BIN)/ruff check $(SOURCES)

@@ -26,7 +26,7 @@ Shape = dict[str, Any]
 
 def read_one(env: Env, name: str, caller: Caller, *, refresh: bool) -> Shape:
     """Raises BadInput, NotFound, and what ceph raises when nothing was ever read."""
-    wanted = name.strip() or DEFAULT
+    wanted = name or DEFAULT
     if _ENTITY.fullmatch(wanted) is None:
         raise bad_field("username", "is no name of a Ceph user, as client.admin is")
     reading = _reading(env, refresh)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ablestack_api.core.errors import ApiError, bad_field
+from ablestack_api.core.errors import ApiError, Conflict, bad_field
 from ablestack_api.env import Env
 from ablestack_api.hosts import disks as disk_inventory
 from ablestack_api.jobs import plan
@@ -39,6 +39,12 @@ def action_of(text: str, known: Mapping[str, str]) -> str:
     if action is None:
         raise bad_field("action", f"is none of {', '.join(known)}", "unsupported action")
     return action
+
+
+def require_whole_system(env: Env) -> None:
+    """A node in a folder (ABLESTACK_SYSROOT) shares its disks with the system around it. Raises Conflict."""
+    if not env.settings.is_whole_system:
+        raise Conflict(f"this node lives in the folder {env.settings.sysroot}: the disks are not its own and stay untouched")
 
 
 def run(env: Env, steps: Plan, progress: Progress, failure: str) -> None:

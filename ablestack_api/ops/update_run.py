@@ -25,6 +25,7 @@ LOGS = "updates"
 # What of each output is in the answer, and of the lines in the job's own log.
 TOLD_BYTES = 64 * 1024
 TOLD_LINES = 2000
+KEPT_LOGS = 10
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def start(env: Env, medium: Medium, update_type: str) -> Run:
     folder = os.path.join(os.path.dirname(env.settings.request_log), LOGS)
     with json_file.told(folder):
         os.makedirs(folder, mode=0o750, exist_ok=True)
-    unit = f"ablestack-update-{now:%Y%m%d-%H%M%S}"
+    _forget_old_logs(folder)
+    unit = f"ablestack-update-{now:%Y%m%d-%H%M%S-%f}"
     run = Run(f"{unit}.service", medium.script, os.path.join(folder, f"{unit}.log"), now.isoformat(timespec="seconds"))
     json_file.write_json(_path(env), asdict(run))
     copy = update_copy.path(env)
@@ -131,6 +133,15 @@ def _cut_off(run: Run, *, over: bool) -> CommandFailed | CommandTimedOut:
         return CommandTimedOut(told, program=run.script, seconds=MOST_SECONDS, **_members(run))
     told = f"{run.script} was ended from outside (systemctl status {run.unit}); {where}"
     return CommandFailed(told, program=run.script, exit_code=-1, **_members(run))
+
+
+def _forget_old_logs(folder: str) -> None:
+    """The name begins with the time; beside a log are `.err` and `.code`."""
+    names = sorted(os.listdir(folder), reverse=True)
+    kept = [name for name in names if name.endswith(".log")][: KEPT_LOGS - 1]
+    for name in names:
+        if not name.startswith(tuple(kept)):
+            json_file.remove(os.path.join(folder, name))
 
 
 def _members(run: Run) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def set_config_key(runner: Runner, key: str, value: str) -> None:
 
 def remove_config_key(runner: Runner, key: str) -> None:
     """Also when there is none."""
-    run(runner, ["config-key", "rm", key], ok=(0, ENOENT))
+    run(runner, ["config-key", "rm", key], QUICK, ok=(0, ENOENT))
 
 
 def read_key(runner: Runner, entity: str) -> Secret:

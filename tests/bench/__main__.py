@@ -11,7 +11,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import fanout, health, inventory, machine_status, machines, memory, silent_peer, start, token_helper, wrk
+from tests.bench import (
+    fanout,
+    glue,
+    health,
+    inventory,
+    machine_status,
+    machines,
+    memory,
+    silent_peer,
+    start,
+    token_helper,
+    wrk,
+)
 from tests.bench.figure import Entry, Figure, not_measured, say
 
 Measure = Callable[[Path, bool], Iterator[Figure]]
@@ -25,6 +37,7 @@ SUBJECTS: dict[str, Measure] = {
     "inventory": inventory.measure,
     "machine_status": machine_status.measure,
     "machines": machines.measure,
+    "glue": glue.measure,
 }
 NEED_WRK = {"memory", "health"}
 LONGEST_SECONDS = 230

@@ -20,7 +20,7 @@ ISO = "var/lib/libvirt/images/ccvm-cloudinit.iso"
 @pytest.fixture
 def nodes(tmp_path: Path) -> Iterator[list[LocalNode]]:
     """Three hosts of one cluster."""
-    made = make_nodes(tmp_path, 3)
+    made = make_nodes(tmp_path, 3, network="127.71.0")
     try:
         for node in made:
             keys = node.root / "root/.ssh"

@@ -32,7 +32,8 @@ class NodeUnderTest:
         defaults = {
             "ABLESTACK_API_LISTEN": f"{OWN_ADDRESS}:8090",
             "HOME": "/root",
-            "ABLESTACK_LIBVIRT_URI": "test:///default",
+            # A libvirt of its own: `test:///default` is one for the whole process.
+            "ABLESTACK_LIBVIRT_URI": f"test://{root}/libvirt.xml",
         }
         self.settings = Settings({"ABLESTACK_SYSROOT": str(root), **defaults, **environ})
         self.env = Env(
@@ -95,6 +96,8 @@ class NodeUnderTest:
         self.ssh.finish()
 
     def _lay_out(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / "libvirt.xml").write_text("<node/>")
         for folder in ("etc/ablestack/properties", "var/lib/ablestack", "var/log/ablestack"):
             (self.root / folder).mkdir(parents=True)
         (self.root / "etc/hostname").write_text("ablecube31-1\n")

@@ -135,5 +135,3 @@ class StorageCluster:
     def _refused(self, argv: list[str]) -> UnexpectedCall:
         self.unexpected.append(argv)
         return UnexpectedCall(f"unexpected program {argv}")
-
-

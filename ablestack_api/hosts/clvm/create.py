@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from ablestack_api.core.errors import ApiError, Conflict
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
-from ablestack_api.hosts import lvm_disks
+from ablestack_api.hosts import free_disks, lvm_disks, storage_work
 from ablestack_api.hosts.block_devices import BlockDevices, Device
 from ablestack_api.hosts.clvm import groups, nodes
 from ablestack_api.hosts.disk_links import DiskLinks
-from ablestack_api.hosts.lvm_disks import LONGEST_LABEL, NewVolume
+from ablestack_api.hosts.partitions import LONGEST_LABEL, NewPartition
 from ablestack_api.jobs.plan import Plan, Step
 from ablestack_api.orchestrator.fanout import Outcome
 from ablestack_api.tools import lvm
@@ -24,7 +24,7 @@ OPTIONS = ("--systemid", "")
 class NewGroup:
     """`number` is what to expect until the numbers are reserved; `shown` is the name of the disk on every host."""
 
-    volume: NewVolume
+    partition: NewPartition
     shown: str
     number: int
 
@@ -49,8 +49,8 @@ class Creation:
 
 def plan_of(env: Env, paths: list[str], *, force: bool) -> Plan:
     """All checks. Raises BadInput, Conflict, PeersFailed, and what LVM and lsblk raise; nothing was changed then."""
-    lvm_disks.require_whole_system(env)
-    taken = lvm_disks.free_disks(env, paths, force=force)
+    storage_work.require_whole_system(env)
+    taken = free_disks.find(env, paths, force=force)
     own = groups.highest(group.name for group in lvm.vgs(env.runner))
     elsewhere, silent = nodes.highest_elsewhere(env)
     if not force:
@@ -58,12 +58,12 @@ def plan_of(env: Env, paths: list[str], *, force: bool) -> Plan:
     reached = [host for host in nodes.others(env) if host not in [outcome.target for outcome in silent]]
     shown = _names_everywhere(env, taken, paths, needed=bool(reached) and not force)
     above = max(own, elsewhere)
-    new = [NewGroup(NewVolume(disk, _label(disk)), shown[disk.kname], above + at) for at, disk in enumerate(taken, 1)]
+    new = [NewGroup(NewPartition(disk, _label(disk)), shown[disk.kname], above + at) for at, disk in enumerate(taken, 1)]
     creation = Creation(new, reached, above, alone=bool(silent))
     steps = [_numbers(env, creation), *(step for group in new for step in _making(env, group, force=force))]
     steps += [_announce(env, creation)] if reached else []
     steps.append(_free_numbers(env, creation))
-    overrides = [*lvm_disks.lost(taken), *(_not_told(outcome) for outcome in silent)]
+    overrides = [*free_disks.lost(taken), *(_not_told(outcome) for outcome in silent)]
     return Plan(f"create {', '.join(group.name for group in new)}", steps, overrides=overrides)
 
 
@@ -117,15 +117,15 @@ def _free_numbers(env: Env, creation: Creation) -> Step:
 
 
 def _making(env: Env, group: NewGroup, *, force: bool) -> list[Step]:
-    disk = group.volume.disk.path
+    disk = group.partition.disk.path
     make = Step(
-        f"vgcreate-{group.volume.name}",
+        f"vgcreate-{group.partition.disk.name}",
         f"make the volume group {group.name} on {disk}",
-        lambda: lvm.vgcreate(env.runner, group.name, [group.volume.partition], options=OPTIONS),
+        lambda: lvm.vgcreate(env.runner, group.name, [group.partition.path], options=OPTIONS),
         lambda: lvm.vgremove(env.runner, group.name),
         commands=(["vgcreate", "--yes", *OPTIONS, group.name, f"<partition 1 of {disk}>"],),
     )
-    return [*lvm_disks.making(env, group.volume, force=force), make]
+    return [*lvm_disks.making(env, group.partition, force=force), make]
 
 
 def _announce(env: Env, creation: Creation) -> Step:
@@ -133,7 +133,7 @@ def _announce(env: Env, creation: Creation) -> Step:
         creation.announced = True
         for action in ("partprobe", "lvmdevices-add"):
             nodes.on_disks(env, creation.others, action, creation.disks)
-        made = [group.volume.partition for group in creation.new]
+        made = [group.partition.path for group in creation.new]
         nodes.require_seen(env, creation.others, [pv.uuid for pv in lvm.pvs(env.runner) if pv.name in made])
 
     told = ", ".join(host.address for host in creation.others)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from ablestack_api.core.errors import Conflict, NotFound, bad_field
 from ablestack_api.env import Env
-from ablestack_api.hosts import lvm_disks
+from ablestack_api.hosts import lvm_disks, storage_work
 from ablestack_api.hosts.block_devices import BlockDevices, Device
 from ablestack_api.hosts.clvm import groups, nodes
 from ablestack_api.hosts.disk_links import DiskLinks
@@ -24,7 +24,7 @@ class OldGroup:
 
 def plan_of(env: Env, pairs: list[tuple[str, str]], disks: list[str], *, force: bool) -> Plan:
     """All checks. `pairs` must name every physical volume of every group, and `disks` only what is below them."""
-    lvm_disks.require_whole_system(env)
+    storage_work.require_whole_system(env)
     devices = BlockDevices.read(env)
     found = _found(env, devices, pairs)
     below = list({volume.disk.kname: volume.disk for group in found for volume in group.volumes}.values())

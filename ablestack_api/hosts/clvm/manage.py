@@ -3,7 +3,7 @@
 from typing import Any
 
 from ablestack_api.env import Env
-from ablestack_api.hosts import lvm_disks, storage_work
+from ablestack_api.hosts import free_disks, storage_work
 from ablestack_api.hosts.clvm import create, delete, groups, inventory
 from ablestack_api.hosts.clvm.models import CREATE, DELETE, LIST, RELEASE, RESERVE, ClvmRequest
 from ablestack_api.jobs.plan import Plan
@@ -51,7 +51,7 @@ def _require_fields(request: ClvmRequest, action: str) -> None:
     if action == DELETE:
         groups.require_names(request.pairs)
     else:
-        lvm_disks.require_named(request.every_disk)
+        free_disks.require_named(request.every_disk)
 
 
 def _plan(env: Env, request: ClvmRequest, action: str) -> Plan:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablestack_api.core.errors import Conflict, bad_field
-from ablestack_api.hosts import storage_names
-from ablestack_api.hosts.block_devices import BlockDevices, Device
-from ablestack_api.hosts.gfs import cib_change, disks, everywhere, node_disks, removal, resources
+from ablestack_api.hosts import free_disks, partitions, storage_names
+from ablestack_api.hosts.gfs import cib_change, everywhere, node_disks, removal, resources, volumes
 from ablestack_api.hosts.gfs.call import Call, Course
 from ablestack_api.hosts.gfs.everywhere import explained
 from ablestack_api.hosts.gfs.looking import look, nothing
 from ablestack_api.hosts.gfs.resources import Names
+from ablestack_api.hosts.partitions import NewPartition
 from ablestack_api.jobs.plan import Plan, Step
 from ablestack_api.orchestrator import targets
 from ablestack_api.state.cluster_document import ClusterConfig
@@ -36,7 +36,7 @@ class Layout:
     journal_mb: int
     resource_group_mb: int
     paths: tuple[str, ...]
-    disks: tuple[Device, ...]
+    partitions: tuple[NewPartition, ...]
 
     @property
     def lv_path(self) -> str:
@@ -55,7 +55,7 @@ def course(call: Call) -> Course:
     results: list[dict[str, Any]] = []
     steps = [
         look("wait-locking", "wait until the cluster's locks work", lambda: _wait_ready(call)),
-        *(disks.partition_step(call, disk, path, layout.gfs) for disk, path in zip(layout.disks, layout.paths, strict=True)),
+        *(partitions.making(call.env, new, lambda: call.undoing().env) for new in layout.partitions),
         _prepare_step(call, layout, results),
         *_volume_steps(call, layout),
         _mkfs_step(call, layout),
@@ -99,12 +99,22 @@ def _layout(call: Call) -> Layout:
     cluster = storage_names.cluster_name(request.cluster_name) if request.cluster_name else ""
     journal_mb, group_mb = sizes(call.config)
     journals = len(targets.hosts(call.env.settings, call.config)) + 1
-    devices = BlockDevices.read(call.env)
     paths = request.every_disk
-    found = disks.new_disks(call.env, devices, paths, force=request.force)
+    found = free_disks.find_each(call.env, paths, force=request.force)
     # What mkfs.gfs2 needs at least: the journals and two resource groups.
-    disks.require_space(found, (journals * journal_mb + 2 * group_mb) * MIB, f"a file system with {journals} journals")
-    return Layout(vg, lv, gfs, mount_point, cluster, journals, journal_mb, group_mb, tuple(paths), tuple(found))
+    free_disks.require_space(found, (journals * journal_mb + 2 * group_mb) * MIB, f"a file system with {journals} journals")
+    return Layout(
+        vg,
+        lv,
+        gfs,
+        mount_point,
+        cluster,
+        journals,
+        journal_mb,
+        group_mb,
+        tuple(paths),
+        tuple(NewPartition(disk, gfs) for disk in found),
+    )
 
 
 def _require_room(call: Call, layout: Layout, facts: Cib) -> None:
@@ -135,7 +145,7 @@ def prepare_step(call: Call, paths: list[str], mount_point: str, results: list[d
     changes: dict[str, Any] = {"disks": paths, "disk": "", "mount_point": mount_point}
 
     def do() -> list[dict[str, Any]]:
-        changes["partition_uuids"] = disks.partition_uuids(call.env, paths)
+        changes["partition_uuids"] = volumes.partition_uuids(call.env, paths)
         outcomes = explained(failed, lambda: everywhere.on_all(call, "prepare-gfs-node", node_disks.prepare, **changes))
         results.extend(everywhere.entry(outcome) for outcome in outcomes)
         return list(results)
@@ -171,7 +181,7 @@ def physical_volume_steps(call: Call, paths: list[str], *, force: bool) -> list[
 
 
 def new_partitions(call: Call, paths: list[str]) -> list[str]:
-    return [disks.wait_for_partition(call, path).path for path in paths]
+    return [partitions.await_first(call.env, path).path for path in paths]
 
 
 def _volume_steps(call: Call, layout: Layout) -> list[Step]:
@@ -267,6 +277,6 @@ def _told(layout: Layout, values: dict[str, Any]) -> dict[str, Any]:
         "journals": layout.journals,
         "journal_size_mb": layout.journal_mb,
         "resource_group_size_mb": layout.resource_group_mb,
-        "partitions": [values[f"partition-{disk.kname}"] for disk in layout.disks],
+        "partitions": [values[new.step_name] for new in layout.partitions],
         "prepare_nodes": values["prepare-nodes"],
     }

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablestack_api.core.errors import Conflict, bad_field
-from ablestack_api.hosts import storage_names
+from ablestack_api.hosts import partitions, storage_names
 from ablestack_api.hosts.block_devices import BlockDevices, Device
-from ablestack_api.hosts.gfs import disks, everywhere, node_disks, removal, resources
+from ablestack_api.hosts.gfs import everywhere, node_disks, removal, resources, volumes
 from ablestack_api.hosts.gfs.call import Call, Course
 from ablestack_api.hosts.gfs.looking import look
 from ablestack_api.hosts.gfs.resources import Names
 from ablestack_api.jobs.plan import Plan, Step
-from ablestack_api.tools import lvm, parted, pcs
+from ablestack_api.tools import lvm, pcs
 
 REQUIRED = "disks, gfs_name, vg_name and lv_name required"
 
@@ -62,19 +62,19 @@ def _find(call: Call) -> Found:
     vg = storage_names.vg_name(request.vg_name)
     lv = storage_names.lv_name(request.lv_name, vg=vg)
     devices = BlockDevices.read(call.env)
-    named = disks.known_disks(devices, request.every_disk)
+    named = volumes.known_disks(devices, request.every_disk)
     facts = resources.facts(call)
     present = tuple(name for name in names.both if name in facts)
     has_group = any(group.name == vg for group in lvm.vgs(call.env.runner))
     below = _below_group(call, devices, vg, lv, named) if has_group else _left_behind(call, devices, named)
     if not present and not has_group and not below:
         raise Conflict(f"gfs disk not found: nothing is left of {request.gfs_name} on {vg}/{lv}")
-    for disk in disks.parents(devices, below):
+    for disk in volumes.parents(devices, below):
         if devices.is_system(disk):
             raise Conflict(f"{disk.path} holds the running system; nothing was changed")
     mount = facts.primitives.get(names.mount)
     mount_point = mount.options.get("directory", "") if mount else request.mount_point
-    parents = disks.parents(devices, below)
+    parents = volumes.parents(devices, below)
     return Found(
         names=names,
         vg=vg,
@@ -83,13 +83,13 @@ def _find(call: Call) -> Found:
         partitions=tuple(part.path for part in below),
         disks=parents,
         mount_point=mount_point,
-        partition_uuids=tuple(disks.partition_uuids(call.env, [disk.path for disk in parents])),
+        partition_uuids=tuple(volumes.partition_uuids(call.env, [disk.path for disk in parents])),
     )
 
 
 def _below_group(call: Call, devices: BlockDevices, vg: str, lv: str, named: Sequence[Device]) -> Sequence[Device]:
     """The partitions below the volume. The disks named must be its own: who names others means another file system."""
-    found = disks.group(call.env, devices, vg, lv)
+    found = volumes.group(call.env, devices, vg, lv)
     removal.require_alone(found, force=call.request.force)
     own = {disk.kname for disk in found.disks}
     foreign = [disk.path for disk in named if disk.kname not in own]
@@ -202,8 +202,7 @@ def _release_nodes(call: Call, found: Found, results: list[dict[str, Any]]) -> N
 
 def _remove_partitions(call: Call, found: Found) -> None:
     for disk in found.disk_paths:
-        if parted.partition_table(call.env.runner, disk).partition(1) is not None:
-            parted.remove_partition(call.env.runner, disk)
+        partitions.remove_if_there(call.env, disk)
 
 
 def _probe(call: Call, found: Found) -> None:

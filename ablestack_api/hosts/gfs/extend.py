@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ablestack_api.core.errors import ApiError, Conflict, bad_field
-from ablestack_api.hosts import storage_names
+from ablestack_api.hosts import free_disks, partitions, storage_names
 from ablestack_api.hosts.block_devices import BlockDevices
-from ablestack_api.hosts.gfs import create, disks, everywhere, node_disks
+from ablestack_api.hosts.gfs import create, everywhere, node_disks, volumes
 from ablestack_api.hosts.gfs.call import Call, Course
-from ablestack_api.hosts.gfs.disks import Volume
 from ablestack_api.hosts.gfs.looking import look, nothing
+from ablestack_api.hosts.gfs.volumes import Volume
+from ablestack_api.hosts.partitions import NewPartition
 from ablestack_api.jobs.plan import Plan, Step
 from ablestack_api.state import json_file
 from ablestack_api.tools import gfs2, lvm, parted, pcs
@@ -57,11 +58,11 @@ def add_course(call: Call) -> Course:
     found = _volume(call, required)
     name = storage_names.gfs_name(call.request.gfs_name)
     paths = call.request.every_disk
-    new = disks.new_disks(call.env, BlockDevices.read(call.env), paths, force=call.request.force)
-    disks.require_space(new, 4 * found.group.extent_size, "an extension")
+    new = free_disks.find_each(call.env, paths, force=call.request.force)
+    free_disks.require_space(new, 4 * found.group.extent_size, "an extension")
     results: list[dict[str, Any]] = []
     steps = [
-        *(disks.partition_step(call, disk, path, name) for disk, path in zip(new, paths, strict=True)),
+        *(partitions.making(call.env, NewPartition(disk, name), lambda: call.undoing().env) for disk in new),
         create.prepare_step(call, paths, "", results, "lvmdevices-add"),
         *create.physical_volume_steps(call, paths, force=False),
         _group_step(call, paths),
@@ -81,7 +82,7 @@ def _volume(call: Call, required: str) -> Volume:
     lv = storage_names.lv_name(request.lv_name, vg=vg)
     mount_point = storage_names.mount_point(request.mount_point)
     devices = BlockDevices.read(call.env)
-    found = disks.volume(call.env, devices, vg, lv)
+    found = volumes.volume(call.env, devices, vg, lv)
     device = devices.find(f"/dev/{vg}/{lv}", "lv_name")
     if not _is_mounted(call, mount_point, {f"/dev/{vg}/{lv}", device.path, device.node}):
         raise Conflict(

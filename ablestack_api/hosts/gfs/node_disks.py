@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from ablestack_api.core.errors import ApiError, BadInput, CommandFailed, Conflict, FileUnusable, ProgramMissing, bad_field
 from ablestack_api.env import Env
-from ablestack_api.hosts import storage_names
+from ablestack_api.hosts import partitions, storage_names
 from ablestack_api.hosts.block_devices import BlockDevices, Device
-from ablestack_api.hosts.gfs import disks
+from ablestack_api.hosts.gfs import volumes
 from ablestack_api.hosts.gfs.call import Call, on_whole_system
 from ablestack_api.state import json_file
 from ablestack_api.tools import lvm, multipathd, parted, sfdisk, udev
@@ -39,9 +39,8 @@ def add_to_devices_file(call: Call) -> str:
     devices = BlockDevices.read(call.env)
     for path in _required_disks(call):
         disk = devices.find(path)
-        probe_path = devices.parent_disk(disk).path
-        disks.probe_quietly(call.env, probe_path)
-        part = disks.first_partition(BlockDevices.read(call.env), path)
+        partitions.probe(call.env, devices.parent_disk(disk).path)
+        part = partitions.first(BlockDevices.read(call.env), path)
         if part is None and disk.fstype != "LVM2_member":
             raise Conflict(f"{path} has no partition on this node; nothing was added to LVM's devices file for it")
         _add_device(call.env, (part or disk).path)
@@ -57,8 +56,8 @@ def prepare(call: Call) -> str:
         _require_unused(call.env, mount_point)
     for path in _required_disks(call):
         device = BlockDevices.read(call.env).find(path)
-        disks.probe_quietly(call.env, device.path)
-        part = disks.wait_for_partition(call, path)
+        partitions.probe(call.env, device.path)
+        part = partitions.await_first(call.env, path)
         if not _is_same_disk(call, path, device):
             raise Conflict(
                 f"{path} is another disk on this node than where the partition was made; nothing was done with it here. "
@@ -77,7 +76,7 @@ def release(call: Call) -> str:
     """The opposite of `prepare`: safe where nothing, or half of it, was done."""
     devices = BlockDevices.read(call.env)
     for path in call.request.every_disk:
-        for disk in disks.known_disks(devices, [path]):
+        for disk in volumes.known_disks(devices, [path]):
             part = devices.partition(disk, 1)
             if part is not None and _is_same_disk(call, path, disk):
                 _remove_device(call.env, part.path)
@@ -129,7 +128,7 @@ def rescan(call: Call) -> str:
     """Have this node see that the disks below a volume were enlarged."""
     names = (storage_names.vg_name(call.request.vg_name), storage_names.lv_name(call.request.lv_name))
     devices = BlockDevices.read(call.env)
-    below = disks.volume(call.env, devices, *names)
+    below = volumes.volume(call.env, devices, *names)
     for disk in below.disks:
         for path in [disk] if not disk.is_multipath_map else disk.parents:
             _rescan_device(call.env, path)

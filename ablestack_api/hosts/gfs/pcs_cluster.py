@@ -5,16 +5,16 @@ from typing import Any
 
 from ablestack_api.core.errors import ApiError, Conflict, NotSetUp, PacemakerDown, bad_field
 from ablestack_api.core.secret import Secret
-from ablestack_api.hosts import storage_names
+from ablestack_api.hosts import partitions, storage_names
 from ablestack_api.hosts.block_devices import BlockDevices, Device
-from ablestack_api.hosts.gfs import disks, everywhere, node_cluster, node_disks, removal, resources
+from ablestack_api.hosts.gfs import everywhere, node_cluster, node_disks, removal, resources, volumes
 from ablestack_api.hosts.gfs.call import Call, Course
 from ablestack_api.hosts.gfs.create import DEFAULT_CLUSTER
 from ablestack_api.hosts.gfs.everywhere import Local, explained
 from ablestack_api.hosts.gfs.looking import look
 from ablestack_api.jobs.plan import Plan, Step
 from ablestack_api.orchestrator import targets
-from ablestack_api.tools import crm_mon, lvm, parted, pcs
+from ablestack_api.tools import crm_mon, lvm, pcs
 from ablestack_api.tools.crm_mon import ClusterState
 
 Results = list[dict[str, Any]]
@@ -133,9 +133,9 @@ def _clearing_steps(call: Call, running: bool, results: Results) -> list[Step]:
     _require_own_volumes(call, pairs)
     cleared = _own_disks(call, devices, groups, running=running)
     paths = [disk.path for disk in cleared]
-    uuids = disks.partition_uuids(call.env, paths)
+    uuids = volumes.partition_uuids(call.env, paths)
     changes: dict[str, Any] = {"disks": paths, "disk": "", "mount_point": "", "partition_uuids": uuids}
-    partitions = [part.path for disk in cleared if (part := devices.partition(disk, 1)) is not None]
+    parts = [part.path for disk in cleared if (part := devices.partition(disk, 1)) is not None]
     return [
         _step(call, results, "reset_lvm_conf", "modify-lvm-conf", node_cluster.modify_lvm_conf, use_lvmlockd=False),
         Step(
@@ -147,7 +147,7 @@ def _clearing_steps(call: Call, running: bool, results: Results) -> list[Step]:
         Step(
             "remove_partitions",
             f"clear {', '.join(paths)}",
-            lambda: _clear_disks(call, partitions, paths, changes),
+            lambda: _clear_disks(call, parts, paths, changes),
             commands=[["parted", "-s", path, "rm", "1"] for path in paths],
         ),
         _step(call, results, "partprobe", "partprobe", node_disks.partprobe, **changes),
@@ -170,7 +170,7 @@ def _require_own_volumes(call: Call, pairs: list[tuple[str, str]]) -> None:
 
 def _own_disks(call: Call, devices: BlockDevices, groups: list[str], *, running: bool) -> list[Device]:
     """The disks of the request: free, or carrying only the groups named. Nothing else is ever cleared here."""
-    found = disks.known_disks(devices, call.request.every_disk)
+    found = volumes.known_disks(devices, call.request.every_disk)
     members = {pv.name: pv.vg for pv in lvm.pvs(call.env.runner)}
     for disk in found:
         reasons = _strangers(devices, disk, members, groups, running=running)
@@ -207,12 +207,11 @@ def _remove_groups(call: Call, groups: list[str]) -> None:
         removal.remove_group(call.env.runner, vg)
 
 
-def _clear_disks(call: Call, partitions: list[str], paths: list[str], changes: dict[str, Any]) -> None:
-    removal.remove_physical_volumes(call.env.runner, partitions)
+def _clear_disks(call: Call, parts: list[str], paths: list[str], changes: dict[str, Any]) -> None:
+    removal.remove_physical_volumes(call.env.runner, parts)
     everywhere.on_all(call, "release-gfs-node", node_disks.release, **changes)
     for path in paths:
-        if parted.partition_table(call.env.runner, path).partition(1) is not None:
-            parted.remove_partition(call.env.runner, path)
+        partitions.remove_if_there(call.env, path)
 
 
 def _step(call: Call, results: Results, name: str, action: str, local: Local, **changes: Any) -> Step:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ablestack_api.core.errors import CommandFailed, Conflict
 from ablestack_api.core.runner import Runner
-from ablestack_api.hosts.gfs.disks import Volume
+from ablestack_api.hosts.gfs.volumes import Volume
 from ablestack_api.tools import lvm
 
 

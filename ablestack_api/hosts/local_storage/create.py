@@ -5,10 +5,10 @@ import os
 
 from ablestack_api.core.errors import Conflict
 from ablestack_api.env import Env
-from ablestack_api.hosts import lvm_disks
+from ablestack_api.hosts import free_disks, lvm_disks, storage_work
 from ablestack_api.hosts.local_storage import settings_steps, volume
 from ablestack_api.hosts.local_storage.volume import DEVICE, FSTYPE, LV, MOUNT_POINT, TAG, VG
-from ablestack_api.hosts.lvm_disks import NewVolume
+from ablestack_api.hosts.partitions import NewPartition
 from ablestack_api.jobs.plan import Plan, Step
 from ablestack_api.state import json_file
 from ablestack_api.tools import lvm, mount, xfs
@@ -18,26 +18,26 @@ LABEL = "primary"
 
 def plan_of(env: Env, disks: list[str], *, force: bool) -> Plan:
     """All checks. Raises BadInput, Conflict, and what LVM and lsblk raise; nothing was changed then."""
-    lvm_disks.require_whole_system(env)
+    storage_work.require_whole_system(env)
     volume.require_standalone(env)
     if volume.group_named(lvm.vgs(env.runner)) is not None:
         raise Conflict(f"{VG} already exists; nothing was changed. reset removes it with its data")
     if present := volume.mounted_device(env):
         raise Conflict(f"{present} is mounted at {MOUNT_POINT}; nothing was changed. Unmount it first")
-    taken = lvm_disks.free_disks(env, disks, force=force)
-    new = [NewVolume(disk, LABEL) for disk in taken]
+    taken = free_disks.find(env, disks, force=force)
+    new = [NewPartition(disk, LABEL) for disk in taken]
     steps = [step for each in new for step in lvm_disks.making(env, each, force=force)]
     steps += [_group(env, new), _volume(env), _file_system(env), _folder(env)]
     steps += [settings_steps.list_mount(env), _mount(env), settings_steps.mark(env, configured=True)]
-    return Plan(f"create local storage at {MOUNT_POINT}", steps, overrides=lvm_disks.lost(taken))
+    return Plan(f"create local storage at {MOUNT_POINT}", steps, overrides=free_disks.lost(taken))
 
 
-def _group(env: Env, new: list[NewVolume]) -> Step:
+def _group(env: Env, new: list[NewPartition]) -> Step:
     shown = [f"<partition 1 of {each.disk.path}>" for each in new]
     return Step(
         "vgcreate",
         f"make the volume group {VG}",
-        lambda: lvm.vgcreate(env.runner, VG, [each.partition for each in new], options=("--addtag", TAG)),
+        lambda: lvm.vgcreate(env.runner, VG, [each.path for each in new], options=("--addtag", TAG)),
         lambda: lvm.vgremove(env.runner, VG),
         commands=(["vgcreate", "--yes", "--addtag", TAG, VG, *shown],),
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ablestack_api.env import Env
-from ablestack_api.hosts import lvm_disks, storage_work
+from ablestack_api.hosts import free_disks, storage_work
 from ablestack_api.hosts.local_storage import create, reset, status
 from ablestack_api.hosts.local_storage.models import CREATE, RESET, STATUS, LocalRequest
 from ablestack_api.hosts.storage_work import HOLD
@@ -21,7 +21,7 @@ def begin(env: Env, request: LocalRequest, *, show: bool = False) -> Work | dict
     if action == STATUS:
         return status.read(env, STATUS)
     if action == CREATE:
-        lvm_disks.require_named(request.every_disk)
+        free_disks.require_named(request.every_disk)
     if show:
         return {"code": 200, "val": _plan(env, request, action).shape(), "message": "ok", "action": action}
     return Work(

@@ -2,7 +2,7 @@
 
 from ablestack_api.core.errors import Conflict
 from ablestack_api.env import Env
-from ablestack_api.hosts import lvm_disks, mount_holders
+from ablestack_api.hosts import lvm_disks, mount_holders, storage_work
 from ablestack_api.hosts.block_devices import BlockDevices
 from ablestack_api.hosts.local_storage import settings_steps, volume
 from ablestack_api.hosts.local_storage.volume import DEVICE, FSTYPE, LV, MOUNT_POINT, VG, Found
@@ -12,7 +12,7 @@ from ablestack_api.tools import lvm, mount
 
 def plan_of(env: Env, *, force: bool) -> Plan:
     """All checks. What is not there any more needs no step, so a reset that stopped midway can be repeated."""
-    lvm_disks.require_whole_system(env)
+    storage_work.require_whole_system(env)
     volume.require_standalone(env)
     found = volume.find(env)
     overrides = _require_ours(found, force=force)

@@ -206,7 +206,7 @@ def test_a_whole_file_system_is_no_medium(node: NodeUnderTest, monkeypatch: pyte
 
 
 def test_run(node: NodeUnderTest, systemd: Systemd) -> None:
-    root = medium(node, 'env | grep ABLESTACK_ | sort; pwd; echo trouble >&2')
+    root = medium(node, 'env | grep ^ABLESTACK_ | sort; pwd; echo trouble >&2')
     answer = ask(node, "run")
     assert answer.status == 200, answer.body
     value, copy = answer.body["val"], node.root / "opt/ABLESTACK_UPDATE"
@@ -226,6 +226,13 @@ def test_run(node: NodeUnderTest, systemd: Systemd) -> None:
     assert [step["name"] for step in job["steps"]] == ["check", "copy", "verify", "run"]
     last = ask(node, "info").body["val"]["last_run"]
     assert (last["running"], last["exit_code"], last["log"]) == (False, 0, value["log"])
+
+
+def test_the_logs_of_the_last_ten_are_kept(node: NodeUnderTest) -> None:
+    medium(node)
+    logs = [ask(node, "run").body["val"]["log"] for _ in range(12)]
+    present = sorted(path.name for path in (node.root / "var/log/ablestack/updates").iterdir())
+    assert present == sorted(Path(log).name + end for log in logs[-10:] for end in ("", ".err", ".code"))
 
 
 def test_a_script_that_fails(node: NodeUnderTest) -> None:
