@@ -29,8 +29,8 @@ OPTION_FILE = "etc/ablestack/properties/ccvm-db.cnf"
 OPTIONS = "[client]\nuser=root\nhost=127.0.0.1\npassword={}\n"
 FOREIGN = "7 7 * * 7 /usr/bin/true # not ours, 한글\n"
 TABLES = {"configuration", "event", "host", "vm_instance", "volumes"}
-# 30 MiB packed: a dump takes seconds, so that something can happen in it.
-BALLAST = "CREATE TABLE ballast AS SELECT seq, HEX(RANDOM_BYTES(255)) AS filling FROM seq_1_to_100000"
+# 12 MiB packed: a dump takes a second or more, so that something can happen in it.
+BALLAST = "CREATE TABLE ballast AS SELECT seq, HEX(RANDOM_BYTES(255)) AS filling FROM seq_1_to_40000"
 CRON_SECONDS = 60.0
 
 

@@ -59,7 +59,7 @@ def test_disks(cluster_lab: Lab) -> None:
 def test_pacemaker(cluster_lab: Lab) -> None:
     if len(hosts(cluster_lab)) < 2:
         pytest.skip("no Pacemaker in this profile")
-    root = ET.fromstring(printed(cluster_lab, "cube1", "crm_mon", "--one-shot", "--inactive", "--output-as=xml"))  # noqa: S314
+    root = ET.fromstring(printed(cluster_lab, "cube1", "crm_mon", "--one-shot", "--inactive", "--output-as=xml"))
     value = ask(cluster_lab, "cube1", f"{RESOURCES}?refresh=true")["val"]
     assert [node["name"] for node in value["nodes_info"]] == [node.get("name") for node in root.iterfind("nodes/node")]
     assert value["resources"]["glue_locking_resources"] == []
