@@ -427,3 +427,125 @@ def test_an_old_reading_is_marked_when_pacemaker_cannot_be_asked(member: NodeUnd
     member.runner.expect(CRM_MON, stdout=DOWN, code=102)
     body = member.call("GET", "/pcs?refresh=true").body
     assert (body["stale"], body["RefreshTime"]) == (True, "2026-07-01T10:00:00+09:00")
+
+
+# --- setup (contract 04 §1.6.2) ---
+
+TEMPLATE = "var/lib/libvirt/images/ablestack-template-back.qcow2"
+RBD = ["rbd", "--client-mount-timeout", "5"]
+
+
+@pytest.fixture
+def ready(member: NodeUnderTest) -> NodeUnderTest:
+    """The only node of its Pacemaker cluster, with the files that a set-up needs."""
+    document = documents.document()
+    document["clusterConfig"]["pcsCluster"] = {"hostname1": hosts()[0]}
+    member.write_cluster(document)
+    for path in (TEMPLATE, "etc/ablestack/vmconfig/ccvm/ccvm.xml"):
+        (member.root / path).parent.mkdir(parents=True)
+        (member.root / path).write_text("x")
+    return member
+
+
+def expect_disk(node: NodeUnderTest, *, present: str = "[]") -> None:
+    """Up to the disk: is anything started, which images are there, then the template becomes one."""
+    sees(node, status(resource=None, nodes=hosts()[:1]))
+    node.runner.expect([*RBD, "ls", "--format", "json", "--", "rbd"], stdout=present)
+    if present != "[]":
+        node.runner.expect([*RBD, "rename", "--", "rbd/ccvm", "rbd/ccvm-before-20260701-100000"])
+    convert = ["qemu-img", "convert", "-f", "qcow2", "-O", "rbd", "--", str(node.root / TEMPLATE), "rbd:rbd/ccvm"]
+    node.runner.expect(convert)
+    node.runner.expect([*RBD, "resize", "--no-progress", "--size", "500G", "--", "rbd/ccvm"])
+
+
+def expect_resource(node: NodeUnderTest) -> None:
+    """The cluster is there already; the resource is made stopped."""
+    seen = status(resource=None, nodes=hosts()[:1])
+    sees(node, seen, seen, seen)
+    xml = node.root / "etc/ablestack/vmconfig/ccvm/ccvm.xml"
+    pcs(
+        node,
+        *("resource", "create", RESOURCE, "ocf:heartbeat:VirtualDomain", "hypervisor=qemu:///system", f"config={xml}"),
+        *("migration_transport=ssh", "meta", "allow-migrate=true", "priority=100", "op", "start", "timeout=120s"),
+        *("op", "stop", "timeout=120s", "op", "monitor", "timeout=30", "interval=10", "--disabled"),
+    )
+
+
+def test_setup_puts_the_cloud_vm_under_pacemaker(ready: NodeUnderTest) -> None:
+    expect_disk(ready)
+    expect_resource(ready)
+    name = hosts()[0]
+    sees(ready, status("Stopped", nodes=[name]))
+    pcs(ready, "resource", "cleanup", RESOURCE)
+    pcs(ready, "resource", "enable", RESOURCE, version="")
+    sees(ready, status("Started", name, nodes=[name]))
+    answer = control(ready, "setup")
+    assert answer.status == 200, answer.body
+    assert answer.body["val"]["setup"] == "cloud center setup success"
+    assert answer.body["val"]["cron"][0]["pcs_host"] == name
+
+
+def test_setup_keeps_the_disk_of_an_earlier_installation(ready: NodeUnderTest) -> None:
+    """Contract 03 W32: it could not be repeated, or deleted the image first."""
+    expect_disk(ready, present='["ccvm"]')
+    expect_resource(ready)
+    assert control(ready, "setup", create_only=True).status == 200
+
+
+def test_a_setup_that_fails_gives_everything_back(ready: NodeUnderTest) -> None:
+    expect_disk(ready, present='["ccvm"]')
+    sees(ready, *[status(resource=None, nodes=hosts()[:1])] * 3)
+    ready.runner.expect(["pcs", "--version"], stdout="0.11.5\n")
+    xml = ready.root / "etc/ablestack/vmconfig/ccvm/ccvm.xml"
+    ready.runner.expect(
+        [
+            *("pcs", "resource", "create", RESOURCE, "ocf:heartbeat:VirtualDomain", "hypervisor=qemu:///system"),
+            *(f"config={xml}", "migration_transport=ssh", "meta", "allow-migrate=true", "priority=100", "op", "start"),
+            *("timeout=120s", "op", "stop", "timeout=120s", "op", "monitor", "timeout=30", "interval=10", "--disabled"),
+        ],
+        code=1,
+        stderr="Error: unable to get cib\n",
+    )
+    ready.runner.expect([*RBD, "ls", "--format", "json", "--", "rbd"], stdout='["ccvm"]')
+    ready.runner.expect([*RBD, "rm", "--no-progress", "--", "rbd/ccvm"])
+    ready.runner.expect([*RBD, "rename", "--", "rbd/ccvm-before-20260701-100000", "rbd/ccvm"])
+    answer = control(ready, "setup", create_only=True)
+    assert answer.status == 502
+    assert answer.body["val"]["setup"] == "cloud center setup fail"
+    assert {step["step"]: step["outcome"] for step in answer.body["steps"]} == {
+        "keep-old": "undone",
+        "disk": "undone",
+        "grow": "stays",
+        "cluster": "stays",
+        "resource": "failed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [(TEMPLATE, "ccvm template image not found"), ("etc/ablestack/vmconfig/ccvm/ccvm.xml", "ccvm xml not found")],
+)
+def test_setup_without_its_files_does_nothing(ready: NodeUnderTest, missing: str, told: str) -> None:
+    (ready.root / missing).unlink()
+    if missing == TEMPLATE:
+        sees(ready, status(resource=None))
+    answer = control(ready, "setup")
+    assert (answer.status, told in answer.body["message"]) == (404, True)
+
+
+def test_setup_over_a_running_cloud_vm(ready: NodeUnderTest) -> None:
+    sees(ready, status())
+    answer = control(ready, "setup")
+    assert answer.status == 409
+    assert "disable it first" in answer.body["message"]
+
+
+def test_a_shared_file_system_that_is_not_mounted(ready: NodeUnderTest) -> None:
+    document = documents.document("ablestack-vm")
+    document["clusterConfig"]["pcsCluster"] = {"hostname1": document["clusterConfig"]["hosts"][0]["ablecube"]}
+    ready.write_cluster(document)
+    (ready.root / "proc/self").mkdir(parents=True)
+    (ready.root / "proc/self/mounts").write_text("x / xfs rw 0 0\n")
+    sees(ready, status(resource=None))
+    answer = control(ready, "setup")
+    assert (answer.status, "gfs mount point is not mounted" in answer.body["message"]) == (409, True)
