@@ -94,7 +94,7 @@ def _storage_vm(env: Env, document: ClusterDocument) -> str:
     if target is None:
         return UNKNOWN
     if not target.local:
-        return _state_of(_ask(env, target, SCVM_PATH))
+        return _state_of(_ask(env, target, SCVM_PATH), "scvm_status")
     try:
         state = domains.read_state(env.libvirt, SCVM)
     except ApiError:
@@ -130,15 +130,17 @@ def _cloud_vm(env: Env, document: ClusterDocument) -> str:
     found = targets.ccvm(env.settings, document.cluster, document.profile.bootstrap)
     if not found:
         return UNKNOWN
-    return RUNNING if found[0].local else _state_of(_ask(env, found[0], CCVM_PATH))
+    return RUNNING if found[0].local else _state_of(_ask(env, found[0], CCVM_PATH), "State")
 
 
 def _ask(env: Env, target: Target, path: str) -> fanout.Outcome:
     return fanout.call(env, target, "GET", path, deadline=Deadline(env.clock, ASK_SECONDS))
 
 
-def _state_of(outcome: fanout.Outcome) -> str:
+def _state_of(outcome: fanout.Outcome, key: str) -> str:
+    """An answer without a state is one of a machine that runs."""
     if not outcome.good:
         return HEALTH_ERR
-    state = outcome.value.get("State") if isinstance(outcome.value, dict) else None
+    card = outcome.body.get("data")
+    state = card.get(key) if isinstance(card, dict) else None
     return str(state).upper() if state else RUNNING

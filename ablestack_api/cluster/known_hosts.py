@@ -1,11 +1,14 @@
-"""The SSH host keys of the cluster's nodes in root's known_hosts (contract 01 §7.2, 06 §5).
+"""The SSH host keys of the cluster's nodes in root's known_hosts (contract 01 §7.2, 06 §5): after an apply, and daily.
 
 0.1.2 forgot what it knew and trusted whatever answered. Here a key is trusted on first sight only; a changed one is told
 to the operator and never replaced.
 """
 
+import logging
 import os
 import threading
+import time
+from collections.abc import Callable
 
 from ablestack_api.core import log
 from ablestack_api.core.errors import ApiError
@@ -15,10 +18,18 @@ from ablestack_api.state import cluster_file, error_list, hosts_file, json_file
 from ablestack_api.state.cluster_document import ClusterDocument
 from ablestack_api.tools import ssh
 
+log_ = logging.getLogger(__name__)
+
 # Address -> the names it is known by.
 Places = dict[str, set[str]]
 # Nodes that were just set up may take a while to answer.
 PAUSES = (15.0, 30.0, 60.0, 60.0, 60.0)
+LOOK_SECONDS = 60.0
+DAY_SECONDS = 24 * 3600.0
+# After a scan that did not reach everybody, or was broken off with its process.
+AGAIN_SECONDS = 3600.0
+# What has to be deployed before a daily scan makes sense.
+FLAGS = {True: ("scvm", "ccvm", "wall"), False: ("ccvm", "wall")}
 _running = threading.Lock()
 
 
@@ -28,6 +39,31 @@ def start_scan(env: Env) -> bool:
         return False
     threading.Thread(target=_scan_all, args=(env,), name="known-hosts", daemon=True).start()
     return True
+
+
+def run_for_ever(env: Env, goes_on: Callable[[], bool]) -> None:
+    """Body of the daemon's thread for the daily scan; of several workers one does it."""
+    while goes_on():
+        try:
+            with json_file.locked(_record(env), timeout=0.1):
+                look(env)
+        except ApiError as error:
+            log_.info("the daily scan of SSH host keys was not looked at: %s", error.detail)
+        except Exception:
+            log_.exception("the daily scan of SSH host keys failed")
+        time.sleep(LOOK_SECONDS)
+
+
+def look(env: Env) -> bool:
+    """Begin the daily scan when it is due; the time of the next one outlives a restart. True when one was begun."""
+    if not env.settings.is_whole_system or env.clock.now().timestamp() < _next(env):
+        return False
+    document = cluster_file.read_or_empty(env.settings).document
+    flags = document.profile.bootstrap.model_dump()
+    if not document.is_configured or any(flags.get(name) != "true" for name in FLAGS[document.cluster.is_hci]):
+        return False
+    _plan_next(env, AGAIN_SECONDS)
+    return start_scan(env)
 
 
 def scan(env: Env, places: Places) -> Places:
@@ -57,6 +93,7 @@ def places_of_cluster(document: ClusterDocument, hosts_text: str) -> Places:
         places[host.ablecube] = {host.hostname}
         if config.is_hci:
             places[host.scvm_mngt or ""] = set()
+            places[host.scvm or ""] = set()  # the security patch calls a storage VM there
     for fields in (line.split("#", 1)[0].split() for line in hosts_text.splitlines()):
         if fields and fields[0] in places:
             places[fields[0]].update(fields[1:])
@@ -75,6 +112,7 @@ def _scan_all(env: Env) -> None:
             places = places_of_cluster(cluster_file.read(env.settings).document, hosts_file.read(env.settings))
             missing = scan(env, places)
             if not missing:
+                _plan_next(env, DAY_SECONDS)
                 return
             env.clock.sleep(pause)
         error_list.record(env.settings, env.clock, f"no SSH host key yet of {', '.join(sorted(missing))}")
@@ -82,6 +120,22 @@ def _scan_all(env: Env) -> None:
         error_list.record(env.settings, env.clock, f"SSH host keys were not scanned: {error.detail}")
     finally:
         _running.release()
+
+
+def _plan_next(env: Env, seconds: float) -> None:
+    json_file.write_json(_record(env), {"next": env.clock.now().timestamp() + seconds})
+
+
+def _next(env: Env) -> float:
+    """Seconds since 1970. One that lies further ahead than a day is of a clock that was wrong."""
+    value = json_file.read_json(_record(env))
+    given = value.get("next") if isinstance(value, dict) else None
+    due = float(given) if isinstance(given, int | float) else 0.0
+    return due if due <= env.clock.now().timestamp() + DAY_SECONDS else 0.0
+
+
+def _record(env: Env) -> str:
+    return os.path.join(env.settings.state_root, "known_hosts-scan.json")
 
 
 def _tell(env: Env, merge: known_hosts.Merge, path: str) -> None:

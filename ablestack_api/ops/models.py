@@ -54,3 +54,17 @@ class ShutdownAnswer(BaseModel):
     target: str | None = None
     results: list[dict[str, Any]] | None = Field(default=None, description="one entry a host")
     mounts: list[dict[str, str]] | None = Field(default=None, description="source, mount_point, status, message")
+
+
+class DashboardQuery(BaseModel):
+    refresh: bool = Field(default=False, description="true: ask everybody now")
+
+
+class DashboardAnswer(BaseModel):
+    """What cannot be told is null; `error` in its half says why."""
+
+    model_config = ConfigDict(extra="allow")
+
+    StorageCenterCluster: dict[str, Any]
+    CloudCenterVM: dict[str, Any]
+    refresh_time: str

@@ -17,8 +17,10 @@ from ablestack_api.core.errors import (
     ProgramMissing,
 )
 from ablestack_api.jobs.answer import long_work
-from ablestack_api.ops import auto_shutdown, versions
+from ablestack_api.ops import auto_shutdown, dashboard, versions
 from ablestack_api.ops.models import (
+    DashboardAnswer,
+    DashboardQuery,
     ErrorsAnswer,
     HealthAnswer,
     ShutdownAnswer,
@@ -77,3 +79,9 @@ def post_auto_shutdown() -> Response:
     if read.query(ShutdownQuery).plan:
         return reply.ok(auto_shutdown.show_plan(env(), asked))
     return long_work(auto_shutdown.work(env(), asked, local=is_local_mode(auto_shutdown.LOCAL_HEADER)))
+
+
+@blueprint.get("/dashboard")
+@endpoint("Storage cluster and Cloud Center VM on one page", query=DashboardQuery, returns=DashboardAnswer)
+def get_dashboard() -> Response:
+    return reply.ok(dashboard.read(env(), refresh=read.query(DashboardQuery).refresh), pretty=True)

@@ -22,7 +22,7 @@ def standalone(node: NodeUnderTest, **flags: str) -> None:
 
 def test_a_standalone_host_that_is_ready(node: NodeUnderTest) -> None:
     standalone(node)
-    node.peers.expect(CCVM, "GET", "/cube/ccvm/status", 200, {"code": 200, "val": {"State": "running"}})
+    node.peers.expect(CCVM, "GET", "/cube/ccvm/status", 200, {"code": 200, "data": {"State": "running"}})
     data = node.call("GET", PATH).body["data"]
     assert (data["stage"], data["stage_order"], data["message_key"]) == ("ready", 12, "ready")
     assert data["raw"]["ccvm_status"] == "RUNNING"
@@ -35,6 +35,14 @@ def test_a_cloud_vm_that_does_not_answer(node: NodeUnderTest) -> None:
     node.peers.expect_unreachable(CCVM, "GET", "/cube/ccvm/status")
     data = node.call("GET", PATH).body["data"]
     assert (data["stage"], data["raw"]["ccvm_status"]) == ("cloud_vm_deploy", "HEALTH_ERR")
+
+
+def test_a_cloud_vm_that_is_switched_off(node: NodeUnderTest) -> None:
+    standalone(node)
+    node.peers.expect(CCVM, "GET", "/cube/ccvm/status", 200, {"code": 200, "data": {"State": "shut off"}})
+    data = node.call("GET", PATH).body["data"]
+    assert data["raw"]["ccvm_status"] == "SHUT OFF"
+    assert "cloud_vm_not_running" in [warning["key"] for warning in data["warnings"]]
 
 
 def test_one_collection_for_many_and_a_new_one_on_demand(node: NodeUnderTest) -> None:
@@ -85,7 +93,7 @@ class AnyOrder:
 def test_what_the_clusters_say(node: NodeUnderTest, printed: dict[str, Any], sc_status: str, cc_status: str) -> None:
     node.write_cluster(documents.document(**FLAGS))
     node.env = replace(node.env, runner=AnyOrder(**printed))  # type: ignore[arg-type]
-    node.peers.expect(CCVM, "GET", "/cube/ccvm/status", 200, {"code": 200, "val": {"State": "running"}})
+    node.peers.expect(CCVM, "GET", "/cube/ccvm/status", 200, {"code": 200, "data": {"State": "running"}})
     raw = node.call("GET", PATH).body["data"]["raw"]
     assert (raw["sc_status"], raw["cc_status"], raw["scvm_status"]) == (sc_status, cc_status, "HEALTH_ERR")
 
