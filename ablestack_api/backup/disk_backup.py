@@ -7,10 +7,9 @@ size of the disk; then it gets its name. Only after that older ones are deleted.
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
-from ablestack_api.backup import disk_files
+from ablestack_api.backup import disk_files, unfinished
 from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import ApiError, Conflict, DiskFull, LibvirtFailed, LibvirtTimedOut
 from ablestack_api.env import Env
@@ -23,6 +22,7 @@ from ablestack_api.tools import qemu_img, sync
 
 DOMAIN, DISK = "ccvm", "vda"
 POLL_SECONDS = 1.0
+ABORT_SECONDS, ABORT_POLL_SECONDS = 30.0, 0.2
 COPY_SECONDS = 4 * 3600.0
 SPARE_BYTES = 256 * 1024 * 1024
 
@@ -35,8 +35,8 @@ def make(env: Env, folder: str, progress: Progress) -> dict[str, Any]:
     with json_file.locked(os.path.join(folder, ".ccvm_backup")):
         disk_files.remove_leftovers(folder)
         size = _check(env, source, folder)
-        path = _free_name(env, folder)
-        with _unfinished(path) as temporary:
+        path = unfinished.free_path(env, folder, disk_files.name_at)
+        with unfinished.named_when_proven(path) as temporary:
             consistency = _copy(env, temporary, progress)
             with progress.step("verify", "sync, qemu-img check, size, checksum"):
                 _prove(env, temporary, path, size, consistency)
@@ -85,30 +85,6 @@ def _check(env: Env, source: str, folder: str) -> int:
     return image.virtual_size
 
 
-def _free_name(env: Env, folder: str) -> str:
-    path = os.path.join(folder, disk_files.name_at(env.clock.now()))
-    while os.path.exists(path):
-        env.clock.sleep(1.0)
-        path = os.path.join(folder, disk_files.name_at(env.clock.now()))
-    return path
-
-
-@contextlib.contextmanager
-def _unfinished(path: str) -> Iterator[str]:
-    """A name that nobody takes for a backup; file and manifest are gone afterwards unless it was given its name."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}{disk_files.PARTIAL}")
-    try:
-        yield temporary
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(disk_files.manifest_path(path))
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-
-
 def _copy(env: Env, temporary: str, progress: Progress) -> str:
     """Begin libvirt's job while the guest stands still, then watch it to its end. Returns the sort of consistency."""
     with progress.step("begin", f"backup of {DOMAIN}/{DISK}"), frozen(env, DOMAIN) as still:
@@ -118,7 +94,7 @@ def _copy(env: Env, temporary: str, progress: Progress) -> str:
             _watch(env, progress)
     except BaseException:
         with contextlib.suppress(ApiError):
-            backup_job.abort(env.libvirt, DOMAIN)
+            _abort(env)
         raise
     return "file systems" if still else "crash"
 
@@ -132,6 +108,14 @@ def _watch(env: Env, progress: Progress) -> None:
             raise LibvirtTimedOut(f"the backup of {DOMAIN} did not end within {COPY_SECONDS:g} s and was ended")
         env.clock.sleep(POLL_SECONDS)
     _require_success(backup_job.read_completed(env.libvirt, DOMAIN))
+
+
+def _abort(env: Env) -> None:
+    """Returns when libvirt has let go of the file: it ends a job in its own time."""
+    backup_job.abort(env.libvirt, DOMAIN)
+    limit = Deadline(env.clock, ABORT_SECONDS)
+    while backup_job.read(env.libvirt, DOMAIN).active and limit.remaining() > 0:
+        env.clock.sleep(ABORT_POLL_SECONDS)
 
 
 def _require_success(job: Job) -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ablestack_api.backup.unfinished import MANIFEST, PARTIAL
 from ablestack_api.core.errors import Conflict, NotFound, bad_field
 from ablestack_api.state import json_file
 
-PREFIX, MANIFEST, PARTIAL = "ccvm.qcow2-", ".json", ".partial"
+PREFIX = "ccvm.qcow2-"
 STAMP = re.compile(r"\d{8}_\d{6}")
 KEPT = 10
 

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from typing import IO, Any
 
-from ablestack_api.backup import dump_files
+from ablestack_api.backup import dump_files, unfinished
 from ablestack_api.core.errors import ApiError, CommandFailed, DiskFull, NotFound
 from ablestack_api.core.runner import Piped
 from ablestack_api.env import Env
@@ -46,8 +46,8 @@ def make(env: Env, folder: str, progress: Progress) -> str:
             _check(env, folder)
         with progress.step("count", "rows of every table"):
             before = mariadb.count_rows(env.runner, server(env), DATABASE)
-        path = _free_name(env, folder)
-        with _unfinished(path) as file:
+        path = unfinished.free_path(env, folder, dump_files.name_at)
+        with unfinished.named_when_proven(path) as temporary, _opened(temporary) as file:
             with progress.step("dump", f"mysqldump of {DATABASE}"):
                 piped = _write(env, file, folder)
             with progress.step("prove", "rows again, checksum, manifest"):
@@ -71,30 +71,10 @@ def _check(env: Env, folder: str) -> None:
         )
 
 
-def _free_name(env: Env, folder: str) -> str:
-    """Two dumps within one second: the second waits for the next one."""
-    path = os.path.join(folder, dump_files.name_at(env.clock.now()))
-    while os.path.exists(path):
-        env.clock.sleep(1.0)
-        path = os.path.join(folder, dump_files.name_at(env.clock.now()))
-    return path
-
-
 @contextlib.contextmanager
-def _unfinished(path: str) -> Iterator[IO[bytes]]:
-    """A file with a temporary name, mode 0600; gone afterwards, unless it was given its name."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}{dump_files.PARTIAL}")
-    try:
-        with json_file.told(folder), open(temporary, "wb", opener=_for_root_only) as file:
-            yield file
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(dump_files.manifest_path(path))
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+def _opened(path: str) -> Iterator[IO[bytes]]:
+    with json_file.told(os.path.dirname(path)), open(path, "wb", opener=_for_root_only) as file:
+        yield file
 
 
 def _for_root_only(path: str, flags: int) -> int:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ablestack_api.backup.unfinished import MANIFEST, PARTIAL
 from ablestack_api.core.errors import Conflict, NotFound, bad_field
 from ablestack_api.state import json_file
 from ablestack_api.tools import mariadb
 
-PREFIX, PLAIN, PACKED, MANIFEST, PARTIAL = "ccvm_dump_", ".sql", ".sql.gz", ".json", ".partial"
+PREFIX, PLAIN, PACKED = "ccvm_dump_", ".sql", ".sql.gz"
 DAY = 86400.0
 CHUNK = 1024 * 1024
 

@@ -5,11 +5,12 @@ or deleted; what a person made stays until a person removes it.
 """
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ablestack_api.core.errors import ApiError, Busy, CommandFailed, Conflict, NotFound, bad_field
+from ablestack_api.core.errors import ApiError, Busy, Conflict, NotFound, bad_field
 from ablestack_api.env import Env
 from ablestack_api.hypervisor import domains
 from ablestack_api.jobs.progress import Progress
@@ -17,6 +18,8 @@ from ablestack_api.machines.frozen import frozen
 from ablestack_api.state import own_node
 from ablestack_api.tools import rados, rbd, rbd_snapshots
 from ablestack_api.tools.rbd_snapshots import Snapshot
+
+log = logging.getLogger(__name__)
 
 POOL, IMAGE, DOMAIN = "rbd", "rbd/ccvm", "ccvm"
 AUTOMATIC = "auto-"
@@ -144,13 +147,23 @@ def _refuse_open(env: Env) -> None:
 @contextlib.contextmanager
 def _lease(env: Env) -> Iterator[None]:
     lease = rados.Lease(POOL, LEASE_NAME, own_node.hostname(env.settings))
-    if not rados.take(env.runner, lease, LEASE_SECONDS):
+    if not _take(env, lease):
         _take_from_the_dead(env, lease)
     try:
         yield
     finally:
-        with contextlib.suppress(CommandFailed):
+        try:
             rados.give_back(env.runner, lease)
+        except ApiError as error:  # what was done is done: it is told, and the next one waits for the lease's end
+            log.warning("the lease for %s was not given back, it ends in %s s: %s", IMAGE, LEASE_SECONDS, error.detail)
+
+
+def _take(env: Env, lease: rados.Lease) -> bool:
+    try:
+        return rados.take(env.runner, lease, LEASE_SECONDS)
+    except ApiError as error:
+        error.detail = f"Ceph gives this node no lease for {IMAGE}, nothing was done: {error.detail}. Look at ceph -s"
+        raise
 
 
 def _take_from_the_dead(env: Env, lease: rados.Lease) -> None:
@@ -158,7 +171,7 @@ def _take_from_the_dead(env: Env, lease: rados.Lease) -> None:
     found = rados.holder(env.runner, lease)
     if found.cookie == lease.cookie:
         rados.give_back(env.runner, lease)
-    if found.cookie in ("", lease.cookie) and rados.take(env.runner, lease, LEASE_SECONDS):
+    if found.cookie in ("", lease.cookie) and _take(env, lease):
         return
     until = f" (or its daemon died in it; then this ends by itself at {found.until})" if found.until else ""
     raise Busy(
