@@ -16,7 +16,7 @@ from ablestack_api.glue import routes as glue
 from ablestack_api.hosts import routes as hosts
 from ablestack_api.jobs import answer as job_answer
 from ablestack_api.jobs import routes as jobs
-from ablestack_api.ops import license_routes, update_routes
+from ablestack_api.ops import license_routes, patch_routes, ssh_key_routes, update_routes
 from ablestack_api.ops import routes as ops
 from ablestack_api.pcs import routes as pcs
 from ablestack_api.scvm import routes as scvm
@@ -36,6 +36,8 @@ BLUEPRINTS = (
     jobs.blueprint,
     ops.blueprint,
     license_routes.blueprint,
+    patch_routes.blueprint,
+    ssh_key_routes.blueprint,
     update_routes.blueprint,
     pcs.blueprint,
     scvm.blueprint,

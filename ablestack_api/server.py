@@ -74,6 +74,7 @@ def _bind(settings: Settings) -> str:
 def _start_threads(worker: Any) -> None:
     """After the fork: threads do not survive one. Only one worker at a time really settles (a lock sees to that)."""
     from ablestack_api.backup import scheduler
+    from ablestack_api.cluster import known_hosts
     from ablestack_api.jobs import housekeeping
     from ablestack_api.orchestrator import recovery
     from ablestack_api.wiring import KINDS
@@ -82,6 +83,8 @@ def _start_threads(worker: Any) -> None:
     threading.Thread(target=recovery.run_for_ever, args=(env, KINDS), name="recovery", daemon=True).start()
     # Each step of a job is a line in the journal.
     logging.getLogger("ablestack_api.jobs").setLevel(logging.INFO)
+    keys = (env, lambda: worker.alive)
+    threading.Thread(target=known_hosts.run_for_ever, args=keys, name="host keys", daemon=True).start()
     house = (env, worker.wsgi.extensions["ablestack_jobs"], lambda: worker.alive)
     threading.Thread(target=housekeeping.run, args=house, name="jobs", daemon=True).start()
     threading.Thread(target=scheduler.run_for_ever, args=house, name="schedules", daemon=True).start()

@@ -36,8 +36,14 @@ class Settings:
         self.security_patch_script = self._text(
             "ABLESTACK_SECURITY_PATCH_SCRIPT", os.path.join(self.config_root, "shell", "security_patch.sh")
         )
+        self.ssh_key_folder = self._text(
+            "ABLESTACK_SSH_KEY_DIR", self.below(os.path.join(self._text("HOME", "/root"), ".ssh"))
+        )
+        self.ssh_key_bundle_secret = self._text("ABLESTACK_SSH_KEY_BUNDLE_SECRET", "")
         self.license_public_key = self._text("ABLESTACK_LICENSE_PUBLIC_KEY", "")
-        self.db_option_file = self._text("ABLESTACK_DB_OPTION_FILE", os.path.join(self.config_root, "properties", "ccvm-db.cnf"))
+        self.db_option_file = self._text(
+            "ABLESTACK_DB_OPTION_FILE", os.path.join(self.config_root, "properties", "ccvm-db.cnf")
+        )
         self.backup_roots = self._text("ABLESTACK_BACKUP_ROOTS", DEFAULT_BACKUP_ROOTS).split(":")
         self.state_root = self.below("var/lib/ablestack")
         self.request_log = self._text("ABLESTACK_API_LOG", self.below("var/log/ablestack/api.log"))

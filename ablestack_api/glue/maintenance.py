@@ -70,16 +70,21 @@ def change(env: Env, request: MaintenanceRequest, caller: str, progress: Progres
     try:
         with progress.step("check", "check that storage hosts may be taken off" if action == SET else "look at the cluster"):
             checked = _checked(env, request, caller)
-        plan.run(_plan(env, checked), progress)
+        _changed(env, checked, progress)
     except ApiError as error:
         error.members.setdefault("val", "check ERROR")
         error.members |= {"retname": RETNAMES[action], "action": action}
         raise
-    finally:
-        env.readings.forget(storage_status.READING, ceph.READING)
     told = {"changed": checked.to_change, "checks": [finding.entry() for finding in checked.findings]}
     told |= {"overrides": list(checked.overrides), "warnings": list(checked.warnings)}
     return {"code": 200, "val": "success", "retname": RETNAMES[action], "message": "success", "action": action, **told}
+
+
+def _changed(env: Env, checked: Checked, progress: Progress) -> None:
+    try:
+        plan.run(_plan(env, checked), progress)
+    finally:
+        storage_status.look_again(env)
 
 
 def _action(request: MaintenanceRequest) -> str:

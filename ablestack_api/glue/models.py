@@ -15,6 +15,12 @@ class UserQuery(StatusQuery):
     username: str = Field(default="", description="a Ceph user, client.admin by default")
 
 
+class UserBody(BaseModel):
+    """0.1.2 also took the name from a JSON body of the GET; it counted before the path and the query."""
+
+    username: str = ""
+
+
 class PlanQuery(BaseModel):
     plan: bool = Field(default=False, description="true: check and tell what would be done; nothing is changed")
 

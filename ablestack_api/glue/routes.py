@@ -27,6 +27,7 @@ from ablestack_api.glue.models import (
     StatusAnswer,
     StatusQuery,
     UserAnswer,
+    UserBody,
     UserQuery,
     UsersAnswer,
 )
@@ -99,8 +100,8 @@ def get_glue() -> Response:
     errors=(BadInput, NotFound, *TOOL_ERRORS),
 )
 def get_user() -> Response:
-    asked = read.query(UserQuery)
-    told = users.read_one(env(), asked.username, caller(), refresh=asked.refresh)
+    asked, sent = read.query(UserQuery), read.body(UserBody, optional=True)
+    told = users.read_one(env(), sent.username or asked.username, caller(), refresh=asked.refresh)
     return reply.ok(told, headers=NOT_KEPT, pretty=True)
 
 
@@ -112,7 +113,8 @@ def get_user() -> Response:
     errors=(BadInput, NotFound, *TOOL_ERRORS),
 )
 def get_user_named(username: str) -> Response:
-    told = users.read_one(env(), username, caller(), refresh=read.query(StatusQuery).refresh)
+    asked, sent = read.query(StatusQuery), read.body(UserBody, optional=True)
+    told = users.read_one(env(), sent.username or username, caller(), refresh=asked.refresh)
     return reply.ok(told, headers=NOT_KEPT, pretty=True)
 
 

@@ -3,6 +3,7 @@
 Only `ceph -s` is decisive. What else could not be read is N/A and named, with the reason, in `unread`.
 """
 
+import contextlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -56,7 +57,7 @@ def collect(env: Env, deadline: Deadline) -> Look:
     runner = BoundedRunner(env.runner, deadline)
     status, manager, usage, flags, record = _side_by_side(
         [
-            partial(ceph.read_status, runner),
+            partial(_status, env, runner),
             partial(ceph.read_mgr_stat, runner),
             partial(ceph.read_usage, runner),
             partial(ceph_osd.read_flags, runner, ceph.QUICK),
@@ -92,6 +93,20 @@ def shape(look: Look) -> Shape:
     told |= {"maintenance": _maintenance(look)} if look.flags.intersection(FLAGS) else {}
     told |= {"unread": look.unread} if look.unread else {}
     return {**told, "json_raw": status}
+
+
+def look_again(env: Env) -> None:
+    """After a change: the old answer is not told as a good one any more, but stays for when there is no newer one."""
+    with contextlib.suppress(ApiError):
+        read(env, refresh=True)
+
+
+def _status(env: Env, runner: Runner) -> Shape:
+    """Those who only need `ceph -s` get this reading too."""
+    reading = env.readings.get(ceph.READING, lambda: ceph.read_status(runner), refresh=True)
+    if reading.error is not None:
+        raise reading.error
+    return reading.value
 
 
 def _side_by_side(reads: list[Callable[[], Any]]) -> list[Any]:

@@ -1,4 +1,7 @@
-"""The hosts of the cluster that a call concerns: all, or those that the caller names. Nobody else is called (D7)."""
+"""The hosts of the cluster that a call concerns: all, or those that the caller names. Nobody else is called (D7).
+
+They are in the order of cluster.json; this node is known by its address or by its name (contract 02 §0.4).
+"""
 
 import ipaddress
 from collections.abc import Sequence
@@ -9,23 +12,38 @@ from ablestack_api.core.target import Target
 from ablestack_api.env import Env
 from ablestack_api.orchestrator import targets
 from ablestack_api.state import cluster_file, own_node
+from ablestack_api.state.cluster_document import ClusterConfig
 
 LONGEST_SHOWN = 80
 
 
-def every(env: Env) -> list[Target]:
-    """In the order of cluster.json; this node is known by its address or its name (contract 02 §0.4).
+def of(env: Env, config: ClusterConfig) -> list[Target]:
+    """The hosts of a configuration; it may have none."""
+    return [
+        replace(target, local=target.local or own_node.is_own_name(env.settings, target.hostname))
+        for target in targets.hosts(env.settings, config)
+    ]
 
-    Raises Conflict when there is none, and what reading cluster.json raises.
-    """
-    found = targets.hosts(env.settings, cluster_file.read(env.settings).document.cluster)
-    if not found:
+
+def if_any(env: Env) -> list[Target]:
+    """None where the node has no configuration yet: it is alone then. Raises what reading a damaged one raises."""
+    return of(env, cluster_file.read_or_empty(env.settings).document.cluster)
+
+
+def every(env: Env) -> list[Target]:
+    """Raises Conflict when there is none, and what reading cluster.json raises."""
+    return required(of(env, cluster_file.read(env.settings).document.cluster))
+
+
+def required(hosts: list[Target]) -> list[Target]:
+    """Raises Conflict: what belongs to a cluster is not begun on a node that is in none."""
+    if not hosts:
         raise Conflict("hosts[].ablecube required: the cluster has no hosts; apply its configuration first")
-    return [replace(target, local=target.local or own_node.is_own_name(env.settings, target.hostname)) for target in found]
+    return hosts
 
 
 def chosen(env: Env, addresses: Sequence[str], hostnames: Sequence[str]) -> list[Target]:
-    """Those with these addresses, else those with these names, else all; in the order of cluster.json.
+    """Those with these addresses, else those with these names, else all.
 
     Raises BadInput for an address or name that is no host's: nothing is sent then.
     """

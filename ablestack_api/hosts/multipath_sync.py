@@ -9,7 +9,7 @@ from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import ApiError, PeersFailed, bad_field
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
-from ablestack_api.hosts import cluster_hosts, disks, gfs_disk_status, multipath_node
+from ablestack_api.hosts import cluster_hosts, multipath_node, storage_readings, storage_work
 from ablestack_api.hosts.multipath_models import RESCAN, SYNC, MultipathSyncRequest
 from ablestack_api.jobs.progress import Progress
 from ablestack_api.jobs.work import Work
@@ -21,8 +21,6 @@ from ablestack_api.state.multipath_files import BINDINGS, WWIDS
 PATH = "/cube/multipath/sync"
 LOCAL_MODE = "X-Cube-Multipath-Sync-Local"
 SECONDS = 240.0
-# What a sync may change of what is known here.
-READINGS = (disks.READING, disks.MULTIPATH_READING, gfs_disk_status.READING)
 FANOUT, LOCAL = "fanout", "local"
 
 Body = dict[str, Any]
@@ -42,7 +40,7 @@ def begin(env: Env, request: MultipathSyncRequest, deadline: Deadline, *, local:
     def do(progress: Progress) -> Body:
         return _run_part(env, texts, progress, seconds) if local else _run(env, wanted, hosts, progress, seconds)
 
-    return Work(f"multipath {wanted}", do, holds=("storage",), look_at="systemctl status multipathd; multipath -ll")
+    return Work(f"multipath {wanted}", do, holds=(storage_work.HOLD,), look_at="systemctl status multipathd; multipath -ll")
 
 
 # --- this node's part, asked for by another node ---------------------------------------------------------------------
@@ -128,7 +126,7 @@ def _here(env: Env, texts: Mapping[str, str] | None, progress: Progress, seconds
     try:
         return {"steps": multipath_node.run(multipath_node.node_plan(bounded, env, texts), progress)}
     finally:
-        env.readings.forget(*READINGS)
+        storage_readings.forget(env)
 
 
 def _result(outcome: Outcome) -> Body:

@@ -61,9 +61,7 @@ def await_first(env: Env, path: str) -> Device:
         if found is not None:
             return found
         if env.clock.monotonic() >= end:
-            told = (
-                f"partition not found for {path} within {WAIT_SECONDS:g} s: the kernel or udev of this node does not show it"
-            )
+            told = f"partition not found for {path} within {WAIT_SECONDS:g} s: this node's kernel or udev does not show it"
             raise CommandTimedOut(told, program="udev", seconds=WAIT_SECONDS)
         env.clock.sleep(POLL_SECONDS)
 
@@ -85,7 +83,7 @@ def remove_if_there(env: Env, disk: str) -> None:
 
 
 def probe(env: Env, disk: str) -> None:
-    """parted has told the kernel already where it could; what counts is whether the partition is there, which is looked at."""
+    """parted has told the kernel already where it could; whether the partition is there is looked at anyway."""
     with contextlib.suppress(CommandFailed):
         parted.partprobe(env.runner, disk)
     with contextlib.suppress(CommandFailed, ProgramMissing):

@@ -1,5 +1,7 @@
 """/cube/hosts (and its old name /cube/test), disks, network devices, storage, /neighbor."""
 
+from typing import Any
+
 from flask import Blueprint, Response
 
 from ablestack_api.core.errors import (
@@ -154,7 +156,7 @@ def post_gfs_manage() -> Response:
     describe(action=asked.action, disks=",".join(asked.every_disk), group=asked.vg_name, gfs=asked.gfs_name)
     local, show = is_local_mode(gfs.LOCAL_HEADER), read.query(PlanQuery).plan
     begun = gfs.begin(env(), asked, local=local, show=show, seconds=deadline(gfs.SECONDS).remaining())
-    return long_work(begun) if isinstance(begun, Work) else reply.ok(begun)
+    return _answered(begun)
 
 
 @blueprint.post("/cube/clvm/manage")
@@ -170,7 +172,7 @@ def post_clvm_manage() -> Response:
     describe(action=asked.action, disks=",".join(asked.every_disk), groups=",".join([*asked.vg_names, asked.vg_name]))
     local, show = is_local_mode(clvm_nodes.LOCAL_MODE), read.query(PlanQuery).plan
     begun = clvm.begin(env(), asked, local=local, show=show)
-    return long_work(begun) if isinstance(begun, Work) else reply.ok(begun)
+    return _answered(begun)
 
 
 @blueprint.post("/cube/local/manage")
@@ -185,7 +187,7 @@ def post_local_manage() -> Response:
     asked = read.body(LocalRequest)
     describe(action=asked.action, disks=",".join(asked.every_disk))
     begun = local_storage.begin(env(), asked, show=read.query(PlanQuery).plan)
-    return long_work(begun) if isinstance(begun, Work) else reply.ok(begun)
+    return _answered(begun)
 
 
 @blueprint.post("/cube/rbd/manage")
@@ -201,7 +203,7 @@ def post_rbd_manage() -> Response:
     describe(action=asked.action, images=",".join([*asked.images, asked.image_name]), pool=asked.pool_name)
     local, show = is_local_mode(rbd_nodes.LOCAL_MODE), read.query(PlanQuery).plan
     begun = rbd.begin(env(), asked, local=local, show=show)
-    return long_work(begun) if isinstance(begun, Work) else reply.ok(begun)
+    return _answered(begun)
 
 
 @blueprint.post("/cube/hba/manage")
@@ -231,4 +233,9 @@ def post_multipath_sync() -> Response:
     describe(action=asked.wanted, targets=",".join([*asked.addresses, *asked.hostnames]))
     local, show = is_local_mode(multipath_sync.LOCAL_MODE), read.query(PlanQuery).plan
     begun = multipath_sync.begin(env(), asked, deadline(multipath_sync.SECONDS), local=local, show=show)
+    return _answered(begun)
+
+
+def _answered(begun: Work | dict[str, Any]) -> Response:
+    """What a storage endpoint has begun, or its answer where nothing is to be done."""
     return long_work(begun) if isinstance(begun, Work) else reply.ok(begun)

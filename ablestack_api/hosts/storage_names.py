@@ -24,6 +24,7 @@ DEVICE_FOLDERS = frozenset(
 )
 # mkfs.gfs2(8): LockTableName is CLUSTER:FSNAME, of 32 and 30 characters. The file system's name becomes a resource id of
 # Pacemaker (an XML id) and the name of a partition too.
+DEFAULT_CLUSTER = "cloudcenter_cluster"
 CLUSTER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,31}")
 GFS_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,29}")
 PATH = re.compile(r"(/[A-Za-z0-9_.+-]+)+")

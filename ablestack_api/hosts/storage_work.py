@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ablestack_api.core.errors import ApiError, Conflict, bad_field
 from ablestack_api.env import Env
-from ablestack_api.hosts import disks as disk_inventory
+from ablestack_api.hosts import storage_readings
 from ablestack_api.jobs import plan
 from ablestack_api.jobs.plan import Plan
 from ablestack_api.jobs.progress import Progress
@@ -42,9 +42,12 @@ def action_of(text: str, known: Mapping[str, str]) -> str:
 
 
 def require_whole_system(env: Env) -> None:
-    """A node in a folder (ABLESTACK_SYSROOT) shares its disks with the system around it. Raises Conflict."""
+    """A node in a folder shares disks and cluster with the system around it. Raises Conflict."""
     if not env.settings.is_whole_system:
-        raise Conflict(f"this node lives in the folder {env.settings.sysroot}: the disks are not its own and stay untouched")
+        raise Conflict(
+            f"this node lives in the folder {env.settings.sysroot} (ABLESTACK_SYSROOT): disks and cluster are not its own; "
+            "nothing was changed"
+        )
 
 
 def run(env: Env, steps: Plan, progress: Progress, failure: str) -> None:
@@ -55,4 +58,4 @@ def run(env: Env, steps: Plan, progress: Progress, failure: str) -> None:
         error.detail = f"{failure}: {error.detail}"
         raise
     finally:
-        env.readings.forget(disk_inventory.READING)
+        storage_readings.forget(env)

@@ -86,7 +86,9 @@ def decoded(text: str) -> bytes:
 def register(env: Env, name: str, text: bytes) -> Told:
     """All of it or nothing: the file and the profile of cluster.json. Raises BadInput for a licence that does not hold."""
     if not license_store.is_name(name):
-        raise _refused("original_filename", "is no plain file name", "license filename required: a plain name without folders")
+        raise _refused(
+            "original_filename", "is no plain file name", "license filename required: a plain name without folders"
+        )
     try:
         given = license_format.parse(text)
         _judge(env, given)
@@ -159,5 +161,3 @@ def _refused(field: str, reason: str, text: str, kind: str = "") -> BadInput:
     error = BadInput(text, fields=[(field, reason)], val=text)
     error.members |= {"license_error": kind} if kind else {}
     return error
-
-

@@ -51,7 +51,7 @@ class Place:
         index = [self.host.hostname, self.host.index, f"{self.role}{self.host.index}"] if self.host else []
         return [self.target.hostname, self.role, *index]
 
-    def keys(self) -> list[str]:
+    def content_keys(self) -> list[str]:
         """Where its own licence is looked for in `licenses`, in this order."""
         own = [self.target.hostname, self.target.address, self.role, f"{self.role}:{self.target.hostname}"]
         host = self.host
@@ -127,7 +127,7 @@ def _content_member(request: LicenseApplyRequest, place: Place, action: str, def
     if action == own_license.STATUS:
         return {}
     folded = {key.lower(): value for key, value in request.licenses.items()}
-    for key in place.keys():
+    for key in place.content_keys():
         found = request.licenses.get(key) or folded.get(key.lower())
         if found:
             return {"license_content": found}

@@ -21,7 +21,13 @@ BLOCK = 16
 KEY_BYTES = 32
 MAX_FILE = 10 * 1024 * 1024
 SIGNATURE = "signature"
-KEY_MISSING, INVALID, INACTIVE, NOT_YET_VALID, EXPIRED = "license_key_missing", "invalid", "inactive", "not_yet_valid", "expired"
+KEY_MISSING, INVALID, INACTIVE, NOT_YET_VALID, EXPIRED = (
+    "license_key_missing",
+    "invalid",
+    "inactive",
+    "not_yet_valid",
+    "expired",
+)
 
 
 class LicenseRefused(Exception):

@@ -36,7 +36,9 @@ class LicenseApplyRequest(BaseModel):
 
     action: str = Field(default="register", description="register (update, create), or status")
     license_content: str = Field(default="", description="Base64 of the licence file; this node's own by default")
-    licenses: dict[str, str] = Field(default_factory=dict, description="the licence of each target, by name, address or role")
+    licenses: dict[str, str] = Field(
+        default_factory=dict, description="the licence of each target, by name, address or role"
+    )
     filename: str = Field(default="", description="the name it is kept under; license.lic by default")
     roles: list[str] = Field(default_factory=list, description="ablecube (default), scvm, ccvm, all")
     targets: list[str] = Field(default_factory=list, description="addresses of this cluster, instead of roles")

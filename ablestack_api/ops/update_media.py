@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ablestack_api.core.errors import NotFound, bad_field
@@ -103,7 +103,6 @@ def size(root: str) -> int:
     for path in _files_below(root):
         total += -(-os.lstat(path).st_size // 4096) * 4096
     return total
-
 
 
 def _folder(settings: Settings, mount_path: str) -> str:

@@ -11,7 +11,9 @@ class UpdateRequest(BaseModel):
     action: str = Field(default="", description="info or run")
     mount_path: str = Field(default="", description="folder where the medium is mounted: absolute, or ~/…")
     update_type: str = Field(default="", description="all (default) or mold")
-    force: bool = Field(default=False, description="although a host of the cluster does not answer, or others may write there")
+    force: bool = Field(
+        default=False, description="although a host of the cluster does not answer, or others may write there"
+    )
 
 
 class UpdateQuery(BaseModel):

@@ -20,6 +20,8 @@ from ablestack_api.tools import systemctl, systemd_unit
 
 MOST_SECONDS = 6 * 3600
 POLL_SECONDS = 2.0
+# After the script's end, until its unit has ended too.
+OUTPUT_POLLS, OUTPUT_SECONDS = 25, 0.2
 WRAPPER = "shell/run_update.sh"
 LOGS = "updates"
 # What of each output is in the answer, and of the lines in the job's own log.
@@ -82,11 +84,20 @@ def wait(env: Env, run: Run, progress: Progress) -> Finished:
         if _is_gone(env, run) and exit_code(run) is None:
             raise _cut_off(run, over=limit.remaining() <= POLL_SECONDS)
         env.clock.sleep(POLL_SECONDS)
+    _let_outputs_end(env, run)
     reader.tell(progress)
     done = Finished(run, code, _tail(run.log), _tail(f"{run.log}.err"))
     if code != 0:
         raise _failed(done)
     return done
+
+
+def _let_outputs_end(env: Env, run: Run) -> None:
+    """What the script printed last may be on its way to the log; what it left running may hold the log open for ever."""
+    for _ in range(OUTPUT_POLLS):
+        if _is_gone(env, run):
+            return
+        env.clock.sleep(OUTPUT_SECONDS)
 
 
 def _is_gone(env: Env, run: Run) -> bool:
@@ -117,7 +128,7 @@ def exit_code(run: Run) -> int | None:
 def _failed(done: Finished) -> CommandFailed:
     told = last_lines(done.stderr.strip() or done.stdout.strip())
     return CommandFailed(
-        f"{done.run.script} ended with code {done.code}: {told}. What it did stays done; its whole output is in {done.run.log}",
+        f"{done.run.script} ended with code {done.code}: {told}. What it did stays done; its output is in {done.run.log}",
         program=done.run.script,
         exit_code=done.code,
         **_members(done.run),

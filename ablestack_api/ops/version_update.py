@@ -126,7 +126,9 @@ def _plan(env: Env, request: UpdateRequest, medium: Medium, progress: Progress) 
     # A copy is not taken back when its script has failed: it may be looked at, and something of it may still run.
     steps = [
         Step("copy", f"copy {medium.root} to {copy}", lambda: update_copy.make(env, medium)),
-        Step("verify", "compare the copy with the checksums of the medium", lambda: update_copy.verify(env, medium, progress)),
+        Step(
+            "verify", "compare the copy with the checksums of the medium", lambda: update_copy.verify(env, medium, progress)
+        ),
         Step("run", f"run {medium.script} in {copy}", run, commands=[["bash", f"./{medium.script}"]]),
     ]
     warnings = [] if medium.checksums else ["the medium has no checksum file: its files are run as they are"]
@@ -160,7 +162,9 @@ def _others(env: Env) -> tuple[list[str], list[str]]:
     others = [target for target in targets.hosts(env.settings, config) if not target.local]
     outcomes = fanout.at_once(others, lambda target: _look_at(env, target))
     busy = [each.target.hostname for each in outcomes if each.good and (each.value or {}).get("running")]
-    silent = [f"{each.target.hostname} does not tell whether an update runs there: {each.message}" for each in outcomes if each.bad]
+    silent = [
+        f"{each.target.hostname} does not tell whether an update runs there: {each.message}" for each in outcomes if each.bad
+    ]
     return busy, silent
 
 

@@ -117,7 +117,7 @@ def _trust(keys: "HostKeys", paths: Sequence[str], address: str, port: int) -> N
     name = known_hosts.entry_name(address, port)
     found = present.lookup(name) or present.lookup(address)
     if not found:
-        told = f"its SSH host key is not in {paths[0]}, and is not trusted unseen. A scan adds it: POST /api/v1/cube/ssh/scan"
+        told = f"its SSH host key is not in {paths[0]}, and is not trusted unseen. An apply of the cluster adds it"
         raise SshFailed(HOST_KEY, told)
     for kind in found:
         keys.add(name, kind, found[kind])
@@ -143,7 +143,7 @@ def _log_in(
         )
     except BadHostKeyException as error:
         told = f"its SSH host key ({error.key.get_name()}) is not the one that is trusted; nothing was sent. If the node was"
-        raise SshFailed(HOST_KEY, f"{told} installed anew, run: ssh-keygen -R {address}, then scan again") from error
+        raise SshFailed(HOST_KEY, f"{told} installed anew, run: ssh-keygen -R {address}, then apply the cluster") from error
     except AuthenticationException as error:
         told = f"the login of {user} was refused: none of root's keys is accepted there"
         raise SshFailed(LOGIN, told, timed_out="timeout" in str(error).lower()) from error
@@ -194,7 +194,7 @@ def _drained(channel: Any, kept: tuple[bytearray, bytearray]) -> bool:
     for (ready, take), store in zip(sources, kept, strict=True):
         if ready():
             had = True
-            store += take(READ_AT_ONCE)
+            store.extend(take(READ_AT_ONCE))
             del store[:-MAX_OUTPUT]
     return not had
 

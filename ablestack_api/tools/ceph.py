@@ -33,9 +33,11 @@ USUAL = Patience(5, 10.0)
 QUICK = Patience(3, 4.0, ("--mon-client-hunt-interval=1",))
 
 # What ceph says itself is no help to somebody who does not know it.
+KEYRING_HINT = "look at /etc/ceph/ceph.client.admin.keyring: is it there, and is its key the cluster's?"
 HINTS = (
     ("conf_read_file", "this node has no readable /etc/ceph/ceph.conf; POST /api/v1/cube/glue/config/update brings it one"),
-    ("keyring", "look at /etc/ceph/ceph.client.admin.keyring: is it there, and is its key the cluster's?"),
+    ("keyring", KEYRING_HINT),
+    ("permission denied", KEYRING_HINT),
     ("timed out", "no monitor answered {connect} s long; look at the monitors and at this node's storage network"),
 )
 

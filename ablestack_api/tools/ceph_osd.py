@@ -79,4 +79,10 @@ def ok_to_stop(runner: Runner, osds: Sequence[int]) -> Verdict:
     """May all of them be stopped together without data becoming unreachable? Needs a manager: without one it hangs."""
     words = ["osd", "ok-to-stop", *(str(number) for number in osds), *ceph.JSON_FORMAT]
     done = ceph.run(runner, words, ok=(0, EBUSY))
-    return Verdict(True) if done.code == 0 else Verdict(False, last_lines(done.stderr).removeprefix(NOT_SAFE))
+    return Verdict(True) if done.code == 0 else Verdict(False, _refusal(done.stderr))
+
+
+def _refusal(stderr: str) -> str:
+    """The verdict itself; Ceph may warn of other things before it."""
+    lines = [line.removeprefix(NOT_SAFE) for line in stderr.splitlines() if line.startswith(NOT_SAFE)]
+    return lines[-1] if lines else last_lines(stderr)

@@ -39,16 +39,25 @@ def form_or_body(model: type[M]) -> M:
     return body(model)
 
 
-def body_or_upload(model: type[M], names: Sequence[str], most: int) -> tuple[M, tuple[str, bytes] | None]:
-    """JSON, or a form of at most `most` bytes with a file in the first of these fields: (fields, (file name, content))."""
+def body_or_upload(
+    model: type[M], names: Sequence[str], most: int, *, query_too: bool = False
+) -> tuple[M, tuple[str, bytes] | None]:
+    """JSON, or a form of at most `most` bytes with a file in the first of these fields: (fields, (file name, content)).
+
+    With `query_too` the query gives what the body does not, and the body may be missing.
+    """
+    asked = request.args.to_dict() if query_too else {}
     if request.mimetype != "multipart/form-data":
-        return body(model), None
+        if not query_too:
+            return body(model), None
+        data = _data()
+        return validated(model, asked | (_object(data) if data.strip() else {})), None
     request.max_content_length = most
     sent = {key: (file.filename or "", file.stream.read()) for key, file in request.files.items()}
     for _, files in request.files.lists():  # large ones are temporary files
         for file in files:
             file.close()
-    return validated(model, request.form.to_dict()), next((sent[name] for name in names if name in sent), None)
+    return validated(model, asked | request.form.to_dict()), next((sent[name] for name in names if name in sent), None)
 
 
 def query(model: type[M]) -> M:

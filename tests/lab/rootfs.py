@@ -40,8 +40,24 @@ def provide_builder(say: Say) -> Path:
         if partial is not None:
             say("installing the compilers that build the product (once; some ten seconds)")
             with mounts.scratch((base,), upper=partial) as root:
-                _install(root, BUILD_PACKAGES)
+                install(root, BUILD_PACKAGES)
     return finished
+
+
+def bootstrap(root: Path, suite: str, packages: Sequence[str]) -> None:
+    """The smallest Debian of that release with these packages, in an empty folder."""
+    debootstrap = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, str(root), *_mirror(suite)]
+    run([*DIES_WITH_US, *debootstrap], timeout=BUILD_TIMEOUT)
+
+
+def install(root: Path, packages: Sequence[str]) -> None:
+    """Install Debian packages in `root` without starting any service."""
+    policy = root / "usr/sbin/policy-rc.d"
+    write(policy, NO_SERVICES)
+    policy.chmod(0o755)
+    inside(root, ["apt-get", "-q", "update"])
+    inside(root, ["apt-get", "-qy", "--no-install-recommends", "install", *packages])
+    policy.unlink()
 
 
 def inside(root: Path, argv: Sequence[str], *, binds: Sequence[str] = (), timeout: float = BUILD_TIMEOUT) -> Output:
@@ -61,6 +77,23 @@ def inside(root: Path, argv: Sequence[str], *, binds: Sequence[str] = (), timeou
     return run([*DIES_WITH_US, "systemd-nspawn", *options, "-D", str(root), *network, *binds, *argv], timeout=timeout)
 
 
+def remove(root: Path, patterns: Sequence[str]) -> None:
+    """Delete what matches any of `patterns`, which are relative to `root`."""
+    for path in (path for pattern in patterns for path in root.glob(pattern)):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def write(path: Path, content: str) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def link(path: Path, target: str) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
 def remove_outdated() -> None:
     """Delete root file systems and builders of other recipes that no running lab is mounted on."""
     current = {f"rootfs-{key()}", f"builder-{_builder_key()}"}
@@ -75,43 +108,18 @@ def _builder_key() -> str:
 
 def _build(root: Path, recipe: Recipe) -> None:
     """Every step from an empty folder to a root file system that boots as a node."""
-    include = f"--include={','.join(recipe.base)}"
-    debootstrap = ["debootstrap", "--variant=minbase", include, recipe.suite, str(root), *_mirror()]
-    run([*DIES_WITH_US, *debootstrap], timeout=BUILD_TIMEOUT)
-    _install(root, recipe.packages)
+    bootstrap(root, recipe.suite, recipe.base)
+    install(root, recipe.packages)
     for unit in recipe.masked:
-        _link(root / "etc/systemd/system" / unit, "/dev/null")
+        link(root / "etc/systemd/system" / unit, "/dev/null")
     run(["systemctl", f"--root={root}", "disable", *recipe.disabled])
-    for pattern in recipe.removed:
-        for path in root.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    remove(root, recipe.removed)
     for name, content in recipe.files.items():
-        _write(root / name, content)
+        write(root / name, content)
 
 
-def _install(root: Path, packages: Sequence[str]) -> None:
-    """Install Debian packages in `root` without starting any service."""
-    policy = root / "usr/sbin/policy-rc.d"
-    _write(policy, NO_SERVICES)
-    policy.chmod(0o755)
-    inside(root, ["apt-get", "-q", "update"])
-    inside(root, ["apt-get", "-qy", "--no-install-recommends", "install", *packages])
-    policy.unlink()
-
-
-def _mirror() -> list[str]:
+def _mirror(suite: str) -> list[str]:
     """The Debian mirror that this machine's apt uses, or nothing when its lists do not tell (the default then)."""
-    wanted = ["Created-By: Packages", f"Codename: {RECIPE.suite}"]
+    wanted = ["Created-By: Packages", f"Codename: {suite}"]
     listed = run(["apt-get", "indextargets", "--format", "$(REPO_URI)", *wanted])
     return listed.stdout.split()[:1]
-
-
-def _write(path: Path, content: str) -> None:
-    path.unlink(missing_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
-
-
-def _link(path: Path, target: str) -> None:
-    path.unlink(missing_ok=True)
-    path.symlink_to(target)

@@ -1,4 +1,4 @@
-"""Snapshots of the Cloud Center VM in real Ceph: where they are made, once in the cluster, what a rollback and a crash leave."""
+"""Snapshots of the Cloud Center VM in real Ceph: made where it runs, once in the cluster; rollback, crash, schedule."""
 
 import json
 from collections.abc import Iterator
@@ -206,7 +206,7 @@ def test_the_schedule_makes_one_in_the_whole_cluster(snap_lab: Lab) -> None:
     lab.api(leader, "DELETE", f"{work.API}/err", headers={INTERNAL_TOKEN: internal_token(lab, leader)})
     lab.run(leader, ["systemctl", "restart", product.UNIT])
     lifecycle.wait_answering(lab)
-    until(lambda: (lab.machine(leader).root / SCHEDULE).exists(), "the coordinator has looked", SETTLE)
+    until((lab.machine(leader).root / SCHEDULE).exists, "the coordinator has looked", SETTLE)
     assert names(lab) == [automatic(wanted)]
     assert scheduled(lab, leader) == made, "nothing was begun a second time"
     assert "was missed" not in work.errors(lab, leader)

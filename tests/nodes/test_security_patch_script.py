@@ -50,10 +50,11 @@ set -u
 export PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 ssh-keygen -A >/dev/null
 rm -f /etc/ssh/sshd_config.d/*
-printf 'PidFile /sshd.pid\\nSubsystem sftp internal-sftp\\nMatch User nobody\\n    PermitRootLogin no\\n' >/etc/ssh/sshd_config
+printf '%s\\n' 'PidFile /sshd.pid' 'Subsystem sftp internal-sftp' 'Match User nobody' '    PermitRootLogin no' \
+    >/etc/ssh/sshd_config
 /usr/sbin/sshd
 ports() { ss -Hltn | awk '{ print $4 }' | sed 's/.*://' | sort -nu | paste -sd' '; }
-state() { (cd / && find etc root/.ssh usr/local/sbin -type f -exec sha256sum {} + -o -printf '' ; find etc root -printf '%p %m %u\\n') | sort | sha256sum; }
+state() { (cd / && find etc root/.ssh -type f -exec sha256sum {} +; find etc -printf '%p %m %u\\n') | sort | sha256sum; }
 """
 
 
@@ -85,7 +86,7 @@ def test_a_second_run_changes_nothing(folder: Path) -> None:
     told = inside(
         folder,
         """
-        /script.sh --dry-run >/dry.log || echo dry failed; grep -c '^would change' /dry.log >/dev/null || echo dry said nothing
+        /script.sh --dry-run >/dry.log || echo dry failed; grep -q '^would change' /dry.log || echo dry said nothing
         before=$(state); /script.sh --dry-run >/dev/null; [[ $(state) == "$before" ]] || echo a dry run changed something
         /script.sh >/first.log || echo failed; tail -n 1 /first.log
         between=$(state)
@@ -111,7 +112,8 @@ def test_the_port_moves_and_ssh_answers_all_the_time(folder: Path) -> None:
     told = inside(
         folder,
         """
-        echo "Port 22" >>/etc/ssh/sshd_config.d/port.conf; sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config
+        echo "Port 22" >>/etc/ssh/sshd_config.d/port.conf
+        sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config
         kill -HUP "$(cat /sshd.pid)"; sleep 0.3; echo "before: $(ports)"
         /script.sh -P 2222 --port-change --keep-old-port | tail -n 1; echo "both: $(ports)"
         /script.sh -P 2222 --port-change | tail -n 1; echo "after: $(ports)"
@@ -136,14 +138,15 @@ def test_a_port_that_ssh_does_not_get_is_not_moved_to(folder: Path, fault: str) 
         folder,
         f"""
         {prepare}
-        before=$(state); /script.sh -P 2222 --port-change; echo "code $?"
-        [[ $(sha256sum </etc/ssh/sshd_config) == "$(sha256sum </etc/ssh/sshd_config)" ]]; sshd -T | grep '^port '
-        ss -Hltnp | grep -c '"sshd"' >/dev/null; ports
+        before=$(sha256sum </etc/ssh/sshd_config); /script.sh -P 2222 --port-change; echo "code $?"
+        [[ $(sha256sum </etc/ssh/sshd_config) == "$before" ]] || echo the configuration stayed changed
+        sshd -T | grep '^port '; ports
         """,
     )
     assert "code 1" in told, told
     assert "port 22\n" in told
-    assert "port 2222" not in told
+    assert "port 2222\n" not in told
+    assert "stayed changed" not in told
     assert DONE not in told
     assert told.split()[-1] == "22" or told.split()[-2:] == ["22", "2222"]
 

@@ -157,7 +157,8 @@ class StorageMachine:
         disk = self.storage.disks[path]
         if rest[:1] == ["unit"]:
             shown = f"BYT;\n{path}:{disk.size}B:scsi:512:512:{disk.label}:Invented:;\n"
-            return shown + (f"1:1048576B:{disk.partition + 1048575}B:{disk.partition}B::n:lvm;\n" if disk.partition else "")
+            end = f"{disk.partition + 1048575}B:{disk.partition}B"
+            return shown + (f"1:1048576B:{end}::{disk.partlabel}:lvm;\n" if disk.partition else "")
         if rest[0] == "mklabel":
             self.storage.made += 1
             disk.guid = f"GUID-{self.storage.made}"
@@ -171,8 +172,12 @@ class StorageMachine:
     def _sfdisk(self, words: list[str]) -> str:
         return self.foreign.get(words[1], self.storage.disks[words[1]].guid) + "\n"
 
+    def _tee(self, words: list[str]) -> None:
+        Path(words[-1]).write_text(self.stdin[-1])
+
     def _wipefs(self, words: list[str]) -> None:
-        self.storage.disks[words[-1]].label = "unknown"
+        disk = self.storage.disks[words[-1]]
+        disk.label, disk.partition, disk.partlabel, disk.guid = "unknown", 0, "", ""
 
     def _partprobe(self, words: list[str]) -> None:
         assert words[-1] in self.storage.disks, words

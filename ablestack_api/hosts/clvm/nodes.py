@@ -7,11 +7,12 @@ from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import PeersFailed
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
+from ablestack_api.hosts import cluster_hosts
 from ablestack_api.hosts.clvm import groups
 from ablestack_api.hosts.clvm.models import LIST, RELEASE, RESERVE
-from ablestack_api.orchestrator import fanout, targets
+from ablestack_api.orchestrator import fanout
 from ablestack_api.orchestrator.fanout import Outcome
-from ablestack_api.state import cluster_file, clvm_numbers
+from ablestack_api.state import clvm_numbers
 
 PATH, LOCAL_MODE = "/cube/clvm/manage", "X-Cube-CLVM-Manage-Local"
 DISK_PATH, DISK_LOCAL_MODE = "/cube/gfs/manage", "X-Cube-GFS-Manage-Local"
@@ -19,13 +20,9 @@ ASK_SECONDS = 40.0
 DISK_SECONDS = 120.0
 
 
-def hosts(env: Env) -> list[Target]:
-    """None where the node has no configuration yet: it is alone then."""
-    return targets.hosts(env.settings, cluster_file.read_or_empty(env.settings).document.cluster)
-
-
 def others(env: Env) -> list[Target]:
-    return [host for host in hosts(env) if not host.local]
+    """Nobody where the node has no configuration yet."""
+    return [host for host in cluster_hosts.if_any(env) if not host.local]
 
 
 def highest_elsewhere(env: Env) -> tuple[int, list[Outcome]]:
@@ -96,7 +93,7 @@ def _on_each(env: Env, asked: Sequence[Target], body: dict[str, Any]) -> None:
 
 def _keeper(env: Env) -> Target | None:
     """None when this node gives the numbers itself."""
-    first = next(iter(hosts(env)), None)
+    first = next(iter(cluster_hosts.if_any(env)), None)
     return None if first is None or first.local else first
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ablestack_api.core.bounded_runner import BoundedRunner
 from ablestack_api.core.clock import Deadline
-from ablestack_api.core.errors import Conflict
 from ablestack_api.env import Env
+from ablestack_api.hosts import storage_work
 from ablestack_api.hosts.gfs.models import GfsManageRequest
 from ablestack_api.jobs.plan import Plan
 from ablestack_api.jobs.progress import Progress
@@ -62,20 +62,12 @@ class Course:
     if_failed: Callable[[], None] | None = None
 
 
-def require_whole_system(call: Call) -> None:
-    """Raises Conflict on a node in a folder (ABLESTACK_SYSROOT): the disks and the cluster here are not its own."""
-    if not call.env.settings.is_whole_system:
-        raise Conflict(
-            f"{call.action} changes the system itself, and this node lives in a folder (ABLESTACK_SYSROOT); it was skipped"
-        )
-
-
 def on_whole_system(work: Callable[[Call], str]) -> Callable[[Call], str]:
     """An action on one node that changes more than files below the sysroot."""
 
     @wraps(work)
     def checked(call: Call) -> str:
-        require_whole_system(call)
+        storage_work.require_whole_system(call.env)
         return work(call)
 
     return checked

@@ -62,29 +62,26 @@ def _find(call: Call) -> Found:
     vg = storage_names.vg_name(request.vg_name)
     lv = storage_names.lv_name(request.lv_name, vg=vg)
     devices = BlockDevices.read(call.env)
-    named = volumes.known_disks(devices, request.every_disk)
     facts = resources.facts(call)
     present = tuple(name for name in names.both if name in facts)
     has_group = any(group.name == vg for group in lvm.vgs(call.env.runner))
-    below = _below_group(call, devices, vg, lv, named) if has_group else _left_behind(call, devices, named)
+    below = _below(call, devices, vg, lv, has_group=has_group)
     if not present and not has_group and not below:
         raise Conflict(f"gfs disk not found: nothing is left of {request.gfs_name} on {vg}/{lv}")
-    for disk in volumes.parents(devices, below):
-        if devices.is_system(disk):
-            raise Conflict(f"{disk.path} holds the running system; nothing was changed")
+    parents = volumes.parents(devices, below)
+    system = next((disk.path for disk in parents if devices.is_system(disk)), None)
+    if system:
+        raise Conflict(f"{system} holds the running system; nothing was changed")
     mount = facts.primitives.get(names.mount)
     mount_point = mount.options.get("directory", "") if mount else request.mount_point
-    parents = volumes.parents(devices, below)
-    return Found(
-        names=names,
-        vg=vg,
-        present=present,
-        has_group=has_group,
-        partitions=tuple(part.path for part in below),
-        disks=parents,
-        mount_point=mount_point,
-        partition_uuids=tuple(volumes.partition_uuids(call.env, [disk.path for disk in parents])),
-    )
+    uuids = tuple(volumes.partition_uuids(call.env, [disk.path for disk in parents]))
+    return Found(names, vg, present, has_group, tuple(part.path for part in below), parents, mount_point, uuids)
+
+
+def _below(call: Call, devices: BlockDevices, vg: str, lv: str, *, has_group: bool) -> Sequence[Device]:
+    """The partitions that will be removed."""
+    named = volumes.known_disks(devices, call.request.every_disk)
+    return _below_group(call, devices, vg, lv, named) if has_group else _left_behind(call, devices, named)
 
 
 def _below_group(call: Call, devices: BlockDevices, vg: str, lv: str, named: Sequence[Device]) -> Sequence[Device]:
@@ -128,23 +125,25 @@ def _resource_steps(call: Call, found: Found) -> list[Step]:
     def start() -> None:
         pcs.resource_enable(pcs.connect(call.undoing().env.runner), *present)
 
-    return [
-        Step(
-            "stop-resources",
-            f"unmount {found.names.mount} on every node",
-            stop,
-            start,
-            undo_if_failed=True,
-            commands=(["pcs", "resource", "disable", *present],),
-        ),
-        Step(
-            "delete-resources",
-            "take it out of the cluster",
-            lambda: resources.delete(call, found.names),
-            commands=[["pcs", "resource", "delete", name, "--force"] for name in reversed(present)],
-            no_return=True,
-        ),
-    ]
+    stopping = Step(
+        "stop-resources",
+        f"unmount {found.names.mount} on every node",
+        stop,
+        start,
+        undo_if_failed=True,
+        commands=(["pcs", "resource", "disable", *present],),
+    )
+    return [stopping, _delete_step(call, found)]
+
+
+def _delete_step(call: Call, found: Found) -> Step:
+    return Step(
+        "delete-resources",
+        "take it out of the cluster",
+        lambda: resources.delete(call, found.names),
+        commands=[["pcs", "resource", "delete", name, "--force"] for name in reversed(found.present)],
+        no_return=True,
+    )
 
 
 def _volume_steps(call: Call, found: Found) -> list[Step]:

@@ -8,17 +8,16 @@ from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import ApiError, BadInput, Busy, CommandTimedOut, Conflict, PeersFailed, ProgramMissing
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
+from ablestack_api.hosts import cluster_hosts
 from ablestack_api.hosts.gfs.call import Call
 from ablestack_api.orchestrator import fanout, targets
 from ablestack_api.orchestrator.fanout import Outcome
-from ablestack_api.state import own_node
 from ablestack_api.state.cluster_document import ClusterConfig
 
 PATH = "/cube/gfs/manage"
 LOCAL_HEADER = "X-Cube-GFS-Manage-Local"
 HEALTH_PATH = "/cube/cluster/health"
 HEALTH_SECONDS = 2.0
-NO_HOSTS = "hosts[].ablecube required"
 KEPT = ("val", "results", "steps", "errors", "holder", "age_seconds", "reasons", "program", "package", "force")
 WITHOUT_SECRETS: dict[str, Any] = {"cluster_password": "", "stonith": []}
 
@@ -26,31 +25,17 @@ WITHOUT_SECRETS: dict[str, Any] = {"cluster_password": "", "stonith": []}
 Local = Callable[[Call], Any]
 
 
-def members(env: Env, config: ClusterConfig) -> list[Target]:
-    """The hosts of the cluster. This node is found by its address, or by its name (contract 02 §0.4)."""
-    return [
-        replace(target, local=target.local or own_node.is_own_name(env.settings, target.hostname))
-        for target in targets.hosts(env.settings, config)
-    ]
-
-
 def on_all(call: Call, action: str, local: Local, **changes: Any) -> list[Outcome]:
     """Have every host do `action` side by side; a node without a configuration does it alone.
 
     Every node is tried. Raises PeersFailed (or, where only this node failed, its own error) with all results.
     """
-    nodes = members(call.env, call.config) or [targets.this_node(call.env.settings)]
+    nodes = cluster_hosts.of(call.env, call.config) or [targets.this_node(call.env.settings)]
     # A password goes only where it is asked for.
     asked = replace(call.with_request(**{**WITHOUT_SECRETS, **changes, "action": action}), action=action)
     outcomes = fanout.at_once(nodes, lambda target: _on_node(asked, target, local))
     require_all(outcomes)
     return outcomes
-
-
-def require_hosts(call: Call) -> None:
-    """Raises Conflict: what belongs to a cluster is not begun on a node that is in none."""
-    if not members(call.env, call.config):
-        raise Conflict(f"{NO_HOSTS}: cluster.json of this node names no hosts; apply a cluster configuration first")
 
 
 def require_all(outcomes: list[Outcome]) -> None:
@@ -77,7 +62,7 @@ def entry(outcome: Outcome, step: str = "") -> dict[str, Any]:
 
 def executor(env: Env, config: ClusterConfig) -> Target | None:
     """Who does what only one node may do: this one if it is a host, else the first that is well, else the first."""
-    nodes = members(env, config)
+    nodes = cluster_hosts.of(env, config)
     own = next((target for target in nodes if target.local), None)
     if own is not None or not nodes:
         return own

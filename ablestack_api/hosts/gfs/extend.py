@@ -7,29 +7,37 @@ from typing import Any
 from ablestack_api.core.errors import ApiError, Conflict, bad_field
 from ablestack_api.hosts import free_disks, partitions, storage_names
 from ablestack_api.hosts.block_devices import BlockDevices
-from ablestack_api.hosts.gfs import create, everywhere, node_disks, volumes
+from ablestack_api.hosts.gfs import everywhere, node_disks, shared_disks, volumes
 from ablestack_api.hosts.gfs.call import Call, Course
 from ablestack_api.hosts.gfs.looking import look, nothing
 from ablestack_api.hosts.gfs.volumes import Volume
 from ablestack_api.hosts.partitions import NewPartition
 from ablestack_api.jobs.plan import Plan, Step
-from ablestack_api.state import json_file
+from ablestack_api.state import mounts
 from ablestack_api.tools import gfs2, lvm, parted, pcs
-
-MOUNTS = "proc/self/mounts"
 
 
 def extend_course(call: Call) -> Course:
     """Raises BadInput, Conflict."""
     found = _volume(call, "vg_name, lv_name and mount_point required")
-    parts = [part.path for part in found.partitions]
     whole = [part.path for part in found.partitions if not part.is_partition]
     if whole:
         raise Conflict(f"{', '.join(whole)} is a physical volume without a partition; this API did not make it")
-    paths = [disk.path for disk in found.disks]
     results: list[dict[str, Any]] = []
+    paths = [disk.path for disk in found.disks]
     steps = [
         look("rescan", "have every node see the new size", lambda: _rescan(call, results)),
+        *_enlarging(call, found, paths),
+        *_growth(call),
+        look("partprobe-again", "have every node look once more", lambda: _probe(call, paths)),
+    ]
+    plan = Plan(f"extend {call.request.mount_point}", _with_maintenance(call, steps))
+    return Course(plan, lambda values: "Success to extend GFS Disk", results, _end_maintenance(call))
+
+
+def _enlarging(call: Call, found: Volume, paths: list[str]) -> list[Step]:
+    parts = [part.path for part in found.partitions]
+    return [
         Step(
             "grow-partitions",
             f"grow the partition of {', '.join(paths)} to the end of the disk",
@@ -43,11 +51,7 @@ def extend_course(call: Call) -> Course:
             lambda: _each(parts, lambda part: lvm.pvresize(call.env.runner, part)),
             commands=[["pvresize", "--", part] for part in parts],
         ),
-        *_growth(call),
-        look("partprobe-again", "have every node look once more", lambda: _probe(call, paths)),
     ]
-    plan = Plan(f"extend {call.request.mount_point}", _with_maintenance(call, steps))
-    return Course(plan, lambda values: "Success to extend GFS Disk", results, _end_maintenance(call))
 
 
 def add_course(call: Call) -> Course:
@@ -63,8 +67,8 @@ def add_course(call: Call) -> Course:
     results: list[dict[str, Any]] = []
     steps = [
         *(partitions.making(call.env, NewPartition(disk, name), lambda: call.undoing().env) for disk in new),
-        create.prepare_step(call, paths, "", results, "lvmdevices-add"),
-        *create.physical_volume_steps(call, paths, force=False),
+        shared_disks.prepare_step(call, paths, "", results, "lvmdevices-add"),
+        *shared_disks.physical_volume_steps(call, paths, force=False),
         _group_step(call, paths),
         *_growth(call),
     ]
@@ -93,12 +97,11 @@ def _volume(call: Call, required: str) -> Volume:
 
 
 def _is_mounted(call: Call, mount_point: str, devices: set[str]) -> bool:
-    text = json_file.read_bytes(call.env.settings.below(MOUNTS)) or b""
-    lines = [line.split(" ") for line in text.decode("utf-8", "replace").splitlines()]
     return any(
-        fields[1] == mount_point and fields[2] == "gfs2" and (fields[0] in devices or os.path.realpath(fields[0]) in devices)
-        for fields in lines
-        if len(fields) > 2
+        mount.mountpoint == mount_point
+        and mount.fstype == "gfs2"
+        and (mount.device in devices or os.path.realpath(mount.device) in devices)
+        for mount in mounts.read(call.env.settings)
     )
 
 
@@ -127,7 +130,7 @@ def _group_step(call: Call, paths: list[str]) -> Step:
     added: list[str] = []
 
     def do() -> None:
-        added.extend(create.new_partitions(call, paths))
+        added.extend(shared_disks.new_partitions(call, paths))
         lvm.vgextend(call.env.runner, vg, added)
 
     def undo() -> None:

@@ -4,9 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ablestack_api.state.cluster_document import distinct
-
-LONGEST_LIST = 64
+from ablestack_api.hosts.storage_work import MOST, DisksRequest
 
 
 class _Trimmed(BaseModel):
@@ -36,36 +34,29 @@ class StonithDevice(_Trimmed):
     hostname: str = ""
 
 
-class GfsManageRequest(_Trimmed):
-    """`action` decides which fields count. `disk` (comma separated) and `disks` are one list."""
+class GfsManageRequest(_Trimmed, DisksRequest):
+    """`action` decides which fields count."""
 
     action: str = Field(max_length=64, description="see the operator's guide; in any case")
-    disk: str = ""
-    disks: list[str] = Field(default_factory=list, max_length=LONGEST_LIST)
     vg_name: str = ""
     lv_name: str = ""
     gfs_name: str = ""
     mount_point: str = ""
-    volume_groups: list[VolumePair] = Field(default_factory=list, max_length=LONGEST_LIST)
+    volume_groups: list[VolumePair] = Field(default_factory=list, max_length=MOST)
     cluster_name: str = ""
     cluster_user: str = ""
     cluster_password: str = Field(default="", repr=False, description="of the cluster's account; generated when absent")
     non_stop_check: str = Field(default="", description='"true": maintenance mode while an extension runs')
     use_lvmlockd: bool = True
     control: str = ""
-    stonith: list[StonithDevice] = Field(default_factory=list, max_length=LONGEST_LIST)
+    stonith: list[StonithDevice] = Field(default_factory=list, max_length=MOST)
     force: bool = Field(default=False, description="override what the refusal (409) says can be overridden")
     partition_uuids: list[str] = Field(
         default_factory=list,
-        max_length=LONGEST_LIST,
+        max_length=MOST,
         description="between nodes: the GUID of the first partition of each disk",
     )
-    pv_uuids: list[str] = Field(default_factory=list, max_length=LONGEST_LIST, description="between nodes")
-
-    @property
-    def every_disk(self) -> list[str]:
-        """List entries first, then the comma separated ones (contract 02 §0.6)."""
-        return distinct([*self.disks, *self.disk.split(",")])
+    pv_uuids: list[str] = Field(default_factory=list, max_length=MOST, description="between nodes")
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -2,14 +2,14 @@
 
 import os
 
-from ablestack_api.core.errors import ApiError, Conflict, ProgramMissing, bad_field
+from ablestack_api.core.errors import ApiError, Conflict, bad_field
 from ablestack_api.core.secret import Secret
 from ablestack_api.env import Env
-from ablestack_api.hosts import storage_names
+from ablestack_api.hosts import multipath_config, storage_names
 from ablestack_api.hosts.gfs import fence_passwords
 from ablestack_api.hosts.gfs.call import Call, on_whole_system
-from ablestack_api.state import json_file, lvm_conf, pcs_password
-from ablestack_api.tools import chown, chpasswd, lvm, mpathconf, pcs, systemctl
+from ablestack_api.state import json_file, lvm_conf, multipath_files, pcs_password
+from ablestack_api.tools import chown, chpasswd, lvm, pcs, systemctl
 
 DEFAULT_USER = "hacluster"
 ALERT_FILES = ("var/log/pcmk_alert_file.log", "var/log/pcmk_alert_detail.log")
@@ -111,10 +111,12 @@ def forget_fence_passwords(call: Call) -> str:
 
 
 def _enable_multipath(env: Env) -> None:
-    """mpathconf is of the EL family; elsewhere the daemon works without a configuration file."""
+    """mpathconf is of the EL family and has multipathd load; elsewhere it gets our settings and is started here."""
+    before = multipath_files.snapshot(env.settings)
+    told = multipath_config.enable(env)
     try:
-        mpathconf.enable(env.runner)
-    except ProgramMissing:
-        if not systemctl.has_unit(env.runner, MULTIPATHD):
-            raise
-        systemctl.enable_now(env.runner, MULTIPATHD)
+        if told:
+            systemctl.enable_now(env.runner, MULTIPATHD)
+    except ApiError:
+        multipath_files.put_back(env.settings, before)
+        raise

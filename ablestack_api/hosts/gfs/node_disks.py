@@ -4,18 +4,17 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 
-from ablestack_api.core.errors import ApiError, BadInput, CommandFailed, Conflict, FileUnusable, ProgramMissing, bad_field
+from ablestack_api.core.errors import ApiError, BadInput, CommandFailed, Conflict, ProgramMissing, bad_field
 from ablestack_api.env import Env
-from ablestack_api.hosts import partitions, storage_names
+from ablestack_api.hosts import partitions, scsi_scan, storage_names
 from ablestack_api.hosts.block_devices import BlockDevices, Device
 from ablestack_api.hosts.gfs import volumes
 from ablestack_api.hosts.gfs.call import Call, on_whole_system
 from ablestack_api.state import json_file
-from ablestack_api.tools import lvm, multipathd, parted, sfdisk, udev
+from ablestack_api.tools import lvm, multipathd, parted, sfdisk, tee, udev
 
 SEEN_SECONDS = 15.0
 DEVICES_FILE = "etc/lvm/devices/system.devices"
-SCAN = "sys/class/scsi_host"
 # Where a driver takes a wish to look at a device's size again; RBD and virtio need none, they are told by the other side.
 RESCAN = ("device/rescan", "device/rescan_controller")
 
@@ -115,11 +114,7 @@ def stop_lockspace(call: Call) -> str:
 @on_whole_system
 def scan(call: Call) -> str:
     """Have every SCSI adapter look for new disks; a node without one has nothing to look for."""
-    folder = call.env.settings.below(SCAN)
-    hosts = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    failed = _failures(hosts, lambda host: _tell_kernel(os.path.join(folder, host, "scan"), "- - -"))
-    if failed:
-        raise FileUnusable(f"{len(failed)} of {len(hosts)} SCSI adapters were not scanned: {'; '.join(failed)}")
+    scsi_scan.rescan(call.env)
     return "Success to scan GFS Disk"
 
 
@@ -189,12 +184,7 @@ def _rescan_device(env: Env, device: Device) -> None:
     folder = env.settings.below(f"sys/block/{device.kname}")
     place = next((name for name in RESCAN if os.path.exists(os.path.join(folder, name))), None)
     if place is not None:
-        _tell_kernel(os.path.join(folder, place), "1")
-
-
-def _tell_kernel(path: str, text: str) -> None:
-    with json_file.told(path), open(path, "w", encoding="ascii") as file:
-        file.write(text)
+        tee.write(env.runner, os.path.join(folder, place), "1")
 
 
 def _failures(names: Sequence[str], work: Callable[[str], None]) -> list[str]:

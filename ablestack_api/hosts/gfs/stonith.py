@@ -1,4 +1,4 @@
-"""configure-stonith and check-stonith: the fence devices of the cluster (contract 02 §6.7, §6.8)."""
+"""configure-stonith: the fence devices of the cluster and the locks that need them (contract 02 §6.7)."""
 
 from typing import Any
 
@@ -7,29 +7,23 @@ from ablestack_api.hosts import storage_names
 from ablestack_api.hosts.gfs import cib_change, everywhere, fence_passwords, node_cluster, resources
 from ablestack_api.hosts.gfs.call import Call, Course
 from ablestack_api.hosts.gfs.everywhere import explained
-from ablestack_api.hosts.gfs.models import GfsManageRequest, StonithDevice
+from ablestack_api.hosts.gfs.models import StonithDevice
 from ablestack_api.jobs.plan import Plan, Step
 from ablestack_api.tools import pcs
-from ablestack_api.tools.cib import Cib, Primitive
+from ablestack_api.tools.cib import Cib
 from ablestack_api.tools.pcs import Pcs
 
 AGENT = "fence_ipmilan"
 PREFIX = "fence-"
 # Options that an earlier release set, and that would give the password away.
 REVEALING = ("password", "passwd", "passwd_script", "debug_file")
-CONTROLS = {"check": "", "enable": "", "disable": "", "security-enable": "false", "security-disable": "true"}
 MONITOR = ("monitor", "interval=45s", "on-fail=fence")
 
 
 def configure_course(call: Call) -> Course:
     """Repeatable: what is there already is brought up to date. Raises BadInput, Conflict."""
     devices = completed(call)
-    facts = resources.facts(call)
-    for device in devices:
-        present = facts.primitives.get(_id(device))
-        if present is not None and not present.is_fence_device:
-            raise Conflict(f"the cluster has a resource {_id(device)} that is no fence device ({present.agent})")
-    new = [device for device in devices if _id(device) not in facts.primitives]
+    new = _new(resources.facts(call), devices)
     steps = [
         _password_step(call, devices, new),
         Step(
@@ -49,6 +43,15 @@ def configure_course(call: Call) -> Course:
         }
 
     return Course(Plan("configure the fence devices", steps), told)
+
+
+def _new(facts: Cib, devices: list[StonithDevice]) -> list[StonithDevice]:
+    """Those that the cluster has not yet. Raises Conflict."""
+    for device in devices:
+        present = facts.primitives.get(_id(device))
+        if present is not None and not present.is_fence_device:
+            raise Conflict(f"the cluster has a resource {_id(device)} that is no fence device ({present.agent})")
+    return [device for device in devices if _id(device) not in facts.primitives]
 
 
 def completed(call: Call) -> list[StonithDevice]:
@@ -89,53 +92,6 @@ def checked_controller(number: int, device: StonithDevice) -> None:
         raise bad_field(f"{place}.login", "both are required", f"{place} login and passwd required")
     storage_names.login(device.login, f"{place}.login")
     storage_names.one_line(device.passwd, f"{place}.passwd")
-
-
-def check(call: Call) -> str:
-    """What pcs says of the fence devices."""
-    return pcs.stonith_status(pcs.connect(call.env.runner))
-
-
-def control_of(request: GfsManageRequest) -> str:
-    control = request.control.lower() or "check"
-    if control not in CONTROLS:
-        raise bad_field("control", f"is none of {', '.join(CONTROLS)}", "unsupported stonith control")
-    return control
-
-
-def control_course(call: Call) -> Course:
-    """Switch every fence device on or off; the security variants also end or begin maintenance mode."""
-    control = control_of(call.request)
-    devices = [device for device in resources.facts(call).fence_devices if device.id.startswith(PREFIX)]
-    enable = control.endswith("enable")
-    steps = [_switch_step(call, device, enable=enable) for device in devices]
-    maintenance = CONTROLS[control]
-    if maintenance:
-        steps.append(
-            Step(
-                "maintenance-mode",
-                f"set maintenance-mode to {maintenance}",
-                lambda: pcs.set_properties(pcs.connect(call.env.runner), {"maintenance-mode": maintenance}),
-                commands=(["pcs", "property", "set", f"maintenance-mode={maintenance}"],),
-            )
-        )
-    return Course(Plan(f"{control} the fence devices", steps), lambda values: "Stonith Pcs Cluster Success")
-
-
-def _switch_step(call: Call, device: Primitive, *, enable: bool) -> Step:
-    """Undone only where it changes something."""
-
-    def switch(to: Call, on: bool) -> None:
-        tool = pcs.connect(to.env.runner)
-        (pcs.stonith_enable if on else pcs.stonith_disable)(tool, device.id)
-
-    def undo() -> None:
-        if device.disabled == enable:
-            switch(call.undoing(), not enable)
-
-    verb = "enable" if enable else "disable"
-    commands = (["pcs", "stonith", verb, device.id],)
-    return Step(f"{verb}-{device.id}", f"{verb} {device.id}", lambda: switch(call, enable), undo, commands=commands)
 
 
 def _password_step(call: Call, devices: list[StonithDevice], new: list[StonithDevice]) -> Step:

@@ -6,6 +6,7 @@ from typing import Any
 from ablestack_api.core.errors import Conflict
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
+from ablestack_api.hosts import cluster_hosts
 from ablestack_api.hosts.rbd import names, nodes, pool
 from ablestack_api.hosts.rbd.names import CREATE, DELETE, Wanted
 from ablestack_api.jobs import plan
@@ -36,7 +37,7 @@ def run(env: Env, wanted: Wanted, progress: Progress) -> dict[str, Any]:
 
 def plan_of(env: Env, wanted: Wanted, made: Made, progress: Progress | None = None) -> Plan:
     """Raises BadInput when there is no such pool, Conflict when the cluster has no hosts."""
-    hosts = nodes.hosts(env)
+    hosts = cluster_hosts.every(env)
     first = names.next_number(pool.images(env, wanted.pool), wanted.prefix)
     steps = [_creating(env, wanted, gib, first + position, made) for position, gib in enumerate(wanted.pieces)]
     attach = Step(

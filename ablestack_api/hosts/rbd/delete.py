@@ -8,6 +8,7 @@ from typing import Any
 from ablestack_api.core.errors import CommandFailed, Conflict, NotFound
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
+from ablestack_api.hosts import cluster_hosts
 from ablestack_api.hosts.rbd import nodes, pool
 from ablestack_api.hosts.rbd.names import CHECK, CREATE, DELETE, Wanted
 from ablestack_api.hosts.rbd.node import Usage
@@ -51,7 +52,7 @@ def find(env: Env, wanted: Wanted) -> Found:
         raise NotFound(
             f"there is no image {', '.join(missing)}; nothing was changed. force=true removes what the nodes have of it"
         )
-    outcomes = nodes.each(env, nodes.hosts(env), nodes.part(wanted, CHECK, wanted.names))
+    outcomes = nodes.each(env, cluster_hosts.every(env), nodes.part(wanted, CHECK, wanted.names))
     if not wanted.force:
         nodes.require_good(outcomes, "whether the images are used there is unknown, nothing was changed")
     return Found(existing, tuple(outcomes), {it.target.address: _usages(it) for it in outcomes if it.good})

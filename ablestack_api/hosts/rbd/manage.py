@@ -3,7 +3,7 @@
 from typing import Any
 
 from ablestack_api.env import Env
-from ablestack_api.hosts import disks
+from ablestack_api.hosts import storage_readings
 from ablestack_api.hosts.rbd import create, delete, nodes
 from ablestack_api.hosts.rbd.create import Made
 from ablestack_api.hosts.rbd.models import RbdRequest
@@ -38,14 +38,19 @@ def _plan(env: Env, wanted: Wanted) -> Plan:
 
 
 def _everywhere(env: Env, wanted: Wanted, progress: Progress) -> dict[str, Any]:
-    told = create.run(env, wanted, progress) if wanted.action == CREATE else delete.run(env, wanted, progress)
-    env.readings.forget(disks.READING)
+    try:
+        told = create.run(env, wanted, progress) if wanted.action == CREATE else delete.run(env, wanted, progress)
+    finally:
+        storage_readings.forget(env)
     return _body(wanted, told)
 
 
 def _local(env: Env, wanted: Wanted, progress: Progress) -> dict[str, Any]:
-    value = nodes.own_part(env, wanted, progress)
-    env.readings.forget(disks.READING)
+    try:
+        value = nodes.own_part(env, wanted, progress)
+    finally:
+        if wanted.action != CHECK:
+            storage_readings.forget(env)
     own = own_node.hostname(env.settings)
     entry = {"hostname": own, "target": "local", "code": 200, "outcome": fanout.OK, "message": "ok"}
     return _body(wanted, {"val": value, "results": [{**entry, "images": list(wanted.names)}]})

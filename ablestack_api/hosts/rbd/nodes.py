@@ -11,23 +11,14 @@ from ablestack_api.env import Env
 from ablestack_api.hosts.rbd import node
 from ablestack_api.hosts.rbd.names import CHECK, CREATE, Wanted
 from ablestack_api.jobs.progress import Progress, Quiet
-from ablestack_api.orchestrator import fanout, targets
+from ablestack_api.orchestrator import fanout
 from ablestack_api.orchestrator.fanout import Outcome
-from ablestack_api.state import cluster_file
 
 PATH = "/cube/rbd/manage"
 LOCAL_MODE = "X-Cube-RBD-Manage-Local"
 CALL_SECONDS = 60.0
 IMAGE_SECONDS = 90.0
 FAILED_DEPENDENCY = 424
-
-
-def hosts(env: Env) -> list[Target]:
-    """Raises Conflict when the cluster has none, and what reading cluster.json raises."""
-    found = targets.hosts(env.settings, cluster_file.read(env.settings).document.cluster)
-    if not found:
-        raise Conflict("hosts[].ablecube required: the cluster has no hosts; apply its configuration first")
-    return found
 
 
 def own_part(env: Env, wanted: Wanted, progress: Progress) -> Any:

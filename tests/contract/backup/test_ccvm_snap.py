@@ -205,6 +205,24 @@ def test_somebody_else_has_the_lease(hci: NodeUnderTest) -> None:
     assert "2026-07-01T11:00:00" in answer.body["message"]
 
 
+def test_a_ceph_that_does_not_answer(hci: NodeUnderTest) -> None:
+    state(hci, "Stopped")
+    hci.runner.expect(TAKE, code=1, stderr="failed to fetch mon config (--no-mon-config to skip)\n")
+    answer = hci.call("POST", SNAP, {"action": "backup"})
+    assert answer.status == 502
+    assert "nothing was done: rados lock get failed: failed to fetch mon config" in answer.body["message"]
+
+
+def test_a_ceph_that_is_lost_afterwards_does_not_hide_the_snapshot(hci: NodeUnderTest) -> None:
+    state(hci, "Stopped")
+    lease(hci)
+    hci.runner.expect([*RBD, "snap", "create", "--no-progress", "--", "rbd/ccvm@mine"])
+    listed(hci, entry(1, "mine"))
+    fault = CommandTimedOut("rados did not end within 15 s and was killed", program="rados", seconds=15)
+    hci.runner.expect([*RADOS, "info", OBJECT, "lease"], raises=fault)
+    assert hci.call("POST", SNAP, {"action": "backup", "snap_name": "mine"}).status == 200
+
+
 def test_a_lease_that_a_killed_daemon_of_this_node_left_is_taken_over(hci: NodeUnderTest) -> None:
     state(hci, "Stopped")
     hci.runner.expect(TAKE, code=1, stderr=TAKEN)

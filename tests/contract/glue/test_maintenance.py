@@ -174,6 +174,16 @@ def test_a_flag_that_fails(host: NodeUnderTest, storage: StorageCluster, action:
     assert storage.keys == {}
 
 
+def test_a_flag_that_came_about_although_ceph_hung(host: NodeUnderTest, storage: StorageCluster) -> None:
+    def hang() -> None:
+        assert "nobackfill" in storage.flags
+        raise CommandTimedOut("ceph did not end within 10 s and was killed", program="ceph", seconds=10)
+
+    storage.after["osd set nobackfill"] = hang
+    assert update(host, "set_noout").status == 504
+    assert storage.flags == set()
+
+
 def test_a_flag_that_is_not_there_afterwards(host: NodeUnderTest, storage: StorageCluster) -> None:
     """Somebody takes it back at the same moment: success would be a lie."""
     storage.after["osd set norecover"] = lambda: storage.flags.discard("noout")
@@ -263,6 +273,27 @@ def test_a_plan_changes_nothing(host: NodeUnderTest, storage: StorageCluster) ->
     assert changes(storage) == []
     storage.not_safe = {0}
     assert host.call("POST", f"{PATH}?plan=true", {"action": "set_noout"}).status == 409
+
+
+def test_the_next_status_knows_it(host: NodeUnderTest, storage: StorageCluster) -> None:
+    path = "/cube/gluecluster/status"
+    assert host.call("GET", path).body["maintenance_status"] is False
+    update(host, "set_noout")
+    assert host.call("GET", path).body["maintenance_status"] is True
+    storage.is_down()
+    host.clock.advance(60)
+    stale = host.call("GET", path).body
+    assert (stale["stale"], stale["maintenance_status"]) == (True, True)
+    assert host.call("GET", "/glue").body["stale"] is True
+
+
+def test_a_monitor_that_goes_meanwhile_leaves_the_last_answer_marked(host: NodeUnderTest, storage: StorageCluster) -> None:
+    path = "/cube/gluecluster/status"
+    assert host.call("GET", path).status == 200
+    storage.after["osd set noout"] = storage.is_down
+    assert update(host, "set_noout").status == 502
+    stale = host.call("GET", path)
+    assert (stale.status, stale.body["stale"]) == (200, True)
 
 
 def test_it_is_a_job_and_audited(host: NodeUnderTest, storage: StorageCluster) -> None:

@@ -66,6 +66,13 @@ def test_the_administrator(host: NodeUnderTest, path: str) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", ["/glue/auth?username=osd.0", "/glue/auth/osd.0"])
+def test_a_name_in_the_body_counts_before_the_others(host: NodeUnderTest, path: str) -> None:
+    assert host.call("GET", path, {"username": "osd.1"}).body["entity"] == "osd.1"
+    assert host.call("GET", path, {}).body["entity"] == "osd.0"
+    assert host.call("GET", path, "{").status == 400
+
+
 def test_caps_are_four_texts(host: NodeUnderTest) -> None:
     caps = host.call("GET", "/glue/auth/osd.0").body["caps"]
     assert caps == {"mds": "", "mgr": "allow profile osd", "mon": "allow profile osd", "osd": "allow *"}

@@ -20,13 +20,14 @@ SECOND, THIRD = "10.10.31.2", "10.10.31.3"
 BY_ID = "/dev/disk/by-id/wwn-0x5000cca000000001"
 CREATE: dict[str, Any] = {"action": "create", "disks": [BY_ID]}
 PARTPROBE = ["partprobe", "/dev/sdb"]
+SETTLE = ["udevadm", "settle", "--timeout=30"]
 PVCREATE = ["pvcreate", "--yes", "--", "/dev/sdb1"]
 PVREMOVE = ["pvremove", "--yes", "--", "/dev/sdb1"]
 PRINT = ["parted", "-s", "-m", "/dev/sdb", "unit", "B", "print"]
 WIPE = ["wipefs", "--all", "--", "/dev/sdb"]
 RM = ["parted", "-s", "/dev/sdb", "rm", "1"]
 OUR_TABLE = "BYT;\n/dev/sdb:107374182400B:scsi:512:512:gpt:ATA X:;\n1:1048576B:107373133823B:107372085248B::sdb:lvm;\n"
-UNDO_DISK = [PRINT, WIPE, PARTPROBE]
+UNDO_DISK = [PRINT, WIPE, PARTPROBE, SETTLE]
 
 
 def parted_argv(path: str, label: str) -> list[str]:
@@ -45,6 +46,16 @@ def vgremove_argv(name: str) -> list[str]:
 def cube(node: NodeUnderTest) -> NodeUnderTest:
     """The first of three hosts, with a shared disk."""
     node.write_cluster(documents.document("ablestack-vm"))
+    link(node, BY_ID, "../../sdb")
+    return believe(node)
+
+
+@pytest.fixture
+def last(node: NodeUnderTest) -> NodeUnderTest:
+    """The last of three hosts: another one gives the numbers."""
+    document = documents.document("ablestack-vm")
+    document["clusterConfig"]["hosts"].reverse()
+    node.write_cluster(document)
     link(node, BY_ID, "../../sdb")
     return believe(node)
 
@@ -85,7 +96,15 @@ def expect_checks(cube: NodeUnderTest, *own: str, elsewhere: tuple[str, ...] = (
 def partitioned(cube: NodeUnderTest) -> None:
     cube.runner.expect(parted_argv("/dev/sdb", "sdb"))
     cube.runner.expect(PARTPROBE)
+    cube.runner.expect(SETTLE)
     lsblk_output.expect(cube.runner, disk("sdb", part("sdb1")))
+
+
+def expect_group(cube: NodeUnderTest, name: str) -> None:
+    """From the empty disk sdb to a group on it."""
+    partitioned(cube)
+    cube.runner.expect(PVCREATE)
+    cube.runner.expect(vgcreate_argv(name))
 
 
 def expect_told(cube: NodeUnderTest, times: int = 2) -> None:
@@ -109,9 +128,7 @@ def expect_told(cube: NodeUnderTest, times: int = 2) -> None:
 )
 def test_create(cube: NodeUnderTest, own: tuple[str, ...], elsewhere: tuple[str, ...], name: str) -> None:
     expect_checks(cube, *own, elsewhere=elsewhere)
-    partitioned(cube)
-    cube.runner.expect(PVCREATE)
-    cube.runner.expect(vgcreate_argv(name))
+    expect_group(cube, name)
     expect_pvs(cube.runner, pv("/dev/sdb1", name), pv("/dev/sda2", "rl"))
     expect_told(cube, times=3)
     answer = ask(cube, CREATE)
@@ -140,12 +157,11 @@ def test_create_on_several_disks(cube: NodeUnderTest) -> None:
     runner = cube.runner
     runner.expect(parted_argv("/dev/mapper/mpathc", "mpathc"))
     runner.expect(["partprobe", "/dev/mapper/mpathc"])
+    runner.expect(SETTLE)
     lsblk_output.expect(runner, disk("sdb"), disk("sdc", made, fstype="mpath_member"))
     runner.expect(["pvcreate", "--yes", "--", "/dev/mapper/mpathc1"])
     runner.expect(vgcreate_argv("vg_clvm01", "/dev/mapper/mpathc1"))
-    partitioned(cube)
-    runner.expect(PVCREATE)
-    runner.expect(vgcreate_argv("vg_clvm02"))
+    expect_group(cube, "vg_clvm02")
     expect_pvs(runner, pv("/dev/sdb1", "vg_clvm02"), pv("/dev/mapper/mpathc1", "vg_clvm01"))
     expect_told(cube, times=3)
     answer = ask(cube, {"action": "create-clvm", "disk": f"/dev/sdb,{BY_ID}", "disks": ["/dev/mapper/mpathc"]})
@@ -158,9 +174,7 @@ def test_create_on_a_node_without_a_cluster(alone: NodeUnderTest) -> None:
     expect_pvs(alone.runner)
     expect_vgs(alone.runner)
     lsblk_output.expect(alone.runner, disk("sdb"))
-    partitioned(alone)
-    alone.runner.expect(PVCREATE)
-    alone.runner.expect(vgcreate_argv("vg_clvm01"))
+    expect_group(alone, "vg_clvm01")
     assert ask(alone, {"action": "create", "disk": "/dev/sdb"}).status == 200
     assert alone.peers.made == []
 
@@ -204,10 +218,8 @@ def test_a_failing_step_undoes_those_before(cube: NodeUnderTest, number: int) ->
 def test_the_second_disk_fails_and_the_first_group_goes_too(cube: NodeUnderTest) -> None:
     link(cube, "/dev/disk/by-id/wwn-0x5000cca000000002", "../../sdc")
     expect_checks(cube, devices=(disk("sdb"), disk("sdc")))
-    partitioned(cube)
+    expect_group(cube, "vg_clvm01")
     runner = cube.runner
-    runner.expect(PVCREATE)
-    runner.expect(vgcreate_argv("vg_clvm01"))
     runner.expect(parted_argv("/dev/sdc", "sdc"), code=1, stderr="Error: Input/output error during write\n")
     runner.expect([*PRINT[:3], "/dev/sdc", *PRINT[4:]], stdout="BYT;\n/dev/sdc:1000B:scsi:512:512:unknown:X:;\n")
     for argv in (vgremove_argv("vg_clvm01"), PVREMOVE, *UNDO_DISK):
@@ -221,9 +233,7 @@ def test_the_second_disk_fails_and_the_first_group_goes_too(cube: NodeUnderTest)
 def test_a_host_that_cannot_see_the_disk(cube: NodeUnderTest, action: str) -> None:
     """All is taken back, and the hosts that were told forget it, after it is gone."""
     expect_checks(cube)
-    partitioned(cube)
-    cube.runner.expect(PVCREATE)
-    cube.runner.expect(vgcreate_argv("vg_clvm01"))
+    expect_group(cube, "vg_clvm01")
     expect_told(cube, times=["partprobe", "lvmdevices-add", "see-physical-volumes"].index(action))
     if action == "see-physical-volumes":
         expect_pvs(cube.runner, pv("/dev/sdb1", "vg_clvm01"))
@@ -283,9 +293,7 @@ def test_nodes_that_create_at_the_same_time_get_different_names(tmp_path: Path) 
         expect_pvs(node.runner)
         expect_vgs(node.runner)
         lsblk_output.expect(node.runner, disk("sdb"))
-        partitioned(node)
-        node.runner.expect(PVCREATE)
-        node.runner.expect(vgcreate_argv(name))
+        expect_group(node, name)
     for node in (first, first):
         expect_pvs(node.runner)
     third.runner.queue.insert(0, ExpectedRun(lvm_reports.PVS, '{"report": [{"pv": []}]}'))
@@ -297,29 +305,19 @@ def test_nodes_that_create_at_the_same_time_get_different_names(tmp_path: Path) 
     network.finish()
 
 
-def test_without_the_host_that_gives_numbers_nothing_is_created(node: NodeUnderTest) -> None:
-    document = documents.document("ablestack-vm")
-    document["clusterConfig"]["hosts"].reverse()
-    node.write_cluster(document)
-    believe(node)
-    link(node, BY_ID, "../../sdb")
-    expect_checks(node)
-    node.peers.expect(THIRD, "POST", PATH, 503, {"code": 503, "message": "starting"})
-    answer = ask(node, CREATE)
+def test_without_the_host_that_gives_numbers_nothing_is_created(last: NodeUnderTest) -> None:
+    expect_checks(last)
+    last.peers.expect(THIRD, "POST", PATH, 503, {"code": 503, "message": "starting"})
+    answer = ask(last, CREATE)
     assert answer.status == 502
     assert f"{THIRD}, the first host, gives the numbers of new groups, but: starting" in answer.body["message"]
 
 
 @pytest.mark.parametrize("given", ["ok", [], [1, 2], ["1"], [0], [True], {"a": 1}, None])
-def test_numbers_that_are_none(node: NodeUnderTest, given: Any) -> None:
-    document = documents.document("ablestack-vm")
-    document["clusterConfig"]["hosts"].reverse()
-    node.write_cluster(document)
-    believe(node)
-    link(node, BY_ID, "../../sdb")
-    expect_checks(node)
-    node.peers.expect(THIRD, "POST", PATH, body={"code": 200, "val": given})
-    assert ask(node, CREATE).status == 502
+def test_numbers_that_are_none(last: NodeUnderTest, given: Any) -> None:
+    expect_checks(last)
+    last.peers.expect(THIRD, "POST", PATH, body={"code": 200, "val": given})
+    assert ask(last, CREATE).status == 502
 
 
 def test_a_disk_that_has_no_name_elsewhere(cube: NodeUnderTest) -> None:
@@ -497,7 +495,7 @@ def test_delete(cube: NodeUnderTest, body: dict[str, Any]) -> None:
     """The disk by two names is one disk: parted would fail the second time."""
     link(cube, f"{BY_ID}-part1", "../../sdb1")
     expect_found(cube)
-    for argv in (vgremove_argv("vg_clvm01"), PVREMOVE, RM, PARTPROBE):
+    for argv in (vgremove_argv("vg_clvm01"), PVREMOVE, RM, PARTPROBE, SETTLE):
         cube.runner.expect(argv)
     expect_told(cube)
     answer = ask(cube, body)
@@ -516,11 +514,12 @@ def test_delete_of_a_group_with_two_volumes(cube: NodeUnderTest) -> None:
     devices = (CLVM, disk("nvme0n1", part("nvme0n1p1", **physical_volume())))
     expect_found(cube, pvs=(pv("/dev/sdb1", "vg_clvm01"), pv("/dev/nvme0n1p1", "vg_clvm01")), devices=devices)
     runner = cube.runner
-    for argv in (vgremove_argv("vg_clvm01"), PVREMOVE, RM, PARTPROBE):
+    for argv in (vgremove_argv("vg_clvm01"), PVREMOVE, RM, PARTPROBE, SETTLE):
         runner.expect(argv)
     runner.expect(["pvremove", "--yes", "--", "/dev/nvme0n1p1"])
     runner.expect(["parted", "-s", "/dev/nvme0n1", "rm", "1"])
     runner.expect(["partprobe", "/dev/nvme0n1"])
+    runner.expect(SETTLE)
     expect_told(cube, times=1)
     body = {"action": "delete", "vg_name": "vg_clvm01,vg_clvm01", "pv_name": "/dev/nvme0n1p1,/dev/sdb1"}
     assert ask(cube, body).status == 200
@@ -621,7 +620,7 @@ def test_a_delete_that_stops_midway_tells_what_is_gone(cube: NodeUnderTest, numb
 
 def test_a_host_that_is_not_told(cube: NodeUnderTest) -> None:
     expect_found(cube)
-    for argv in (vgremove_argv("vg_clvm01"), PVREMOVE, RM, PARTPROBE):
+    for argv in (vgremove_argv("vg_clvm01"), PVREMOVE, RM, PARTPROBE, SETTLE):
         cube.runner.expect(argv)
     cube.peers.expect(SECOND, "POST", GFS_PATH)
     cube.peers.expect_unreachable(THIRD, "POST", GFS_PATH, "no connection")

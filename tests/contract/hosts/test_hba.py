@@ -1,7 +1,5 @@
 """POST /cube/hba/manage (contract 02 §10)."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +11,6 @@ from tests.support.node_under_test import INTERNAL_TOKEN, NodeUnderTest
 PATH = "/cube/hba/manage"
 LOCAL = {"X-Cube-HBA-Manage-Local": "1"}
 HOSTS = ["10.10.31.1", "10.10.31.2", "10.10.31.3"]
-
-
-@pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
-    network = Network(tmp_path)
-    yield network
-    network.finish()
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ OUR_TABLE = f"{EMPTY_TABLE}1:1048576B:107373133823B:107372085248B::primary:lvm;\
 
 PARTED = ["parted", "-s", "/dev/sdb", "mklabel", "gpt", "mkpart", "primary", "0%", "100%", "set", "1", "lvm", "on"]
 PARTPROBE = ["partprobe", "/dev/sdb"]
+SETTLE = ["udevadm", "settle", "--timeout=30"]
 PVCREATE = ["pvcreate", "--yes", "--", "/dev/sdb1"]
 VGCREATE = ["vgcreate", "--yes", "--addtag", "ablestack_local", "--", "vg_glue", "/dev/sdb1"]
 LVCREATE = ["lvcreate", "--yes", "--activate", "y", "--extents", "100%FREE", "--name", "lv_glue", "--", "vg_glue"]
@@ -85,6 +86,7 @@ def partitioned(runner: QueuedRunner) -> None:
     """From the partition table to the partition's appearance."""
     runner.expect(PARTED)
     runner.expect(PARTPROBE)
+    runner.expect(SETTLE)
     lsblk_output.expect(runner, disk("sdb", part("sdb1")))
 
 
@@ -120,6 +122,7 @@ def test_create_on_two_disks_of_which_one_is_named_twice(standalone: NodeUnderTe
     runner.expect(PVCREATE)
     runner.expect([*PARTED[:2], "/dev/nvme0n1", *PARTED[3:]])
     runner.expect(["partprobe", "/dev/nvme0n1"], code=1, stderr="Error: busy\n")
+    runner.expect(SETTLE)
     lsblk_output.expect(runner, disk("sdb", part("sdb1")), disk("nvme0n1"))
     lsblk_output.expect(runner, disk("sdb", part("sdb1")), disk("nvme0n1", part("nvme0n1p1")))
     runner.expect(["pvcreate", "--yes", "--", "/dev/nvme0n1p1"])
@@ -168,7 +171,7 @@ def test_the_plan_of_a_create_changes_nothing(standalone: NodeUnderTest) -> None
     assert configured(standalone) == "false"
 
 
-UNDO_DISK = [PRINT, WIPE, PARTPROBE]
+UNDO_DISK = [PRINT, WIPE, PARTPROBE, SETTLE]
 UNDO_TO_VOLUME = [LVREMOVE, VGREMOVE, PVREMOVE, *UNDO_DISK]
 
 
@@ -211,20 +214,21 @@ def test_a_failing_step_undoes_those_before(standalone: NodeUnderTest, number: i
     assert outcomes["partition-sdb"] == "undone"
 
 
-@pytest.mark.parametrize(("printed", "undone"), [(OUR_TABLE, [WIPE, PARTPROBE]), (EMPTY_TABLE, [])])
+@pytest.mark.parametrize(("printed", "undone"), [(OUR_TABLE, [WIPE, PARTPROBE, SETTLE]), (EMPTY_TABLE, [])])
 def test_a_partition_that_does_not_come(standalone: NodeUnderTest, printed: str, undone: list[list[str]]) -> None:
     """The table is wiped when our partition was written; anything else is left as it is."""
     runner = standalone.runner
     expect_checks(runner)
     runner.expect(PARTED)
     runner.expect(PARTPROBE)
-    for _ in range(30):
+    runner.expect(SETTLE)
+    for _ in range(31):
         lsblk_output.expect(runner, disk("sdb"))
     runner.expect(PRINT, stdout=printed)
     for argv in undone:
         runner.expect(argv)
     answer = ask(standalone, CREATE)
-    assert answer.status == 502
+    assert answer.status == 504
     assert "partition not found for /dev/sdb within 30 s" in answer.body["message"]
 
 
@@ -464,7 +468,7 @@ def test_reset(glued: NodeUnderTest) -> None:
     node, runner = glued, glued.runner
     expect_found(runner, "lv_glue")
     lsblk_output.expect(runner, GLUE)
-    for argv in (umount_argv(node), RELOAD, LVREMOVE, VGREMOVE, PVREMOVE, RM, PARTPROBE):
+    for argv in (umount_argv(node), RELOAD, LVREMOVE, VGREMOVE, PVREMOVE, RM, PARTPROBE, SETTLE):
         runner.expect(argv)
     answer = ask(node, RESET)
     assert (answer.status, answer.body) == (
@@ -489,9 +493,11 @@ def test_reset_removes_the_partition_of_the_volume_only(glued: NodeUnderTest) ->
         ["pvremove", "--yes", "--", "/dev/sdp3"],
         ["parted", "-s", "/dev/sdp", "rm", "3"],
         ["partprobe", "/dev/sdp"],
+        SETTLE,
         ["pvremove", "--yes", "--", "/dev/mapper/mpathp1"],
         ["parted", "-s", "/dev/mapper/mpathp", "rm", "1"],
         ["partprobe", "/dev/mapper/mpathp"],
+        SETTLE,
         ["pvremove", "--yes", "--", "/dev/nvme0n1"],
     ):
         runner.expect(argv)
@@ -511,7 +517,7 @@ def test_reset_goes_on_where_an_earlier_one_stopped(glued: NodeUnderTest) -> Non
     (node.root / "etc/fstab").write_text(FSTAB)
     expect_found(runner)
     lsblk_output.expect(runner, disk("sdb", part("sdb1", **physical_volume())))
-    for argv in (VGREMOVE, PVREMOVE, RM, PARTPROBE):
+    for argv in (VGREMOVE, PVREMOVE, RM, PARTPROBE, SETTLE):
         runner.expect(argv)
     assert ask(node, RESET).status == 200
     assert configured(node) == "false"
@@ -584,7 +590,7 @@ def test_reset_names_who_uses_the_file_system(glued: NodeUnderTest) -> None:
 
     expect_found(node.runner, "lv_glue")
     lsblk_output.expect(node.runner, GLUE)
-    for argv in (umount_argv(node, "--lazy"), RELOAD, LVREMOVE, VGREMOVE, PVREMOVE, RM, PARTPROBE):
+    for argv in (umount_argv(node, "--lazy"), RELOAD, LVREMOVE, VGREMOVE, PVREMOVE, RM, PARTPROBE, SETTLE):
         node.runner.expect(argv)
     assert ask(node, {**RESET, "force": True}).status == 200
 
@@ -615,7 +621,7 @@ def test_reset_of_a_group_that_nothing_calls_ours(standalone: NodeUnderTest) -> 
     assert "nothing tells that vg_glue was made as local storage" in answer.body["message"]
     expect_found(runner, "lv_glue", "lv_data", tag="")
     lsblk_output.expect(runner, GLUE)
-    for argv in (["lvremove", "--yes", "--", "vg_glue/lv_data"], LVREMOVE, VGREMOVE, PVREMOVE, RM, PARTPROBE):
+    for argv in (["lvremove", "--yes", "--", "vg_glue/lv_data"], LVREMOVE, VGREMOVE, PVREMOVE, RM, PARTPROBE, SETTLE):
         runner.expect(argv)
     assert ask(node, {**RESET, "force": True}).status == 200
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,13 +46,6 @@ STEPS = [
 DMSETUP = ["dmsetup", "info", "-c", "--noheadings", "--separator", "|", "-o", "name,uuid,open"]
 MAPS = "mpatha|mpath-3600a0b80000aa99|1\nmpathz|mpath-3600a0b80000aa98|0\n"
 NOTHING = "nothing to do: this node has these files already"
-
-
-@pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
-    network = Network(tmp_path)
-    yield network
-    network.finish()
 
 
 @pytest.fixture

@@ -93,8 +93,11 @@ def test_a_licence_of_its_own_for_each(network: Network, first: NodeUnderTest) -
     told = apply(first, action="status", roles=["all"]).body["results"]
     assert {entry["hostname"]: entry["val"]["oem"] for entry in told} == {
         **dict.fromkeys(("ablecube31-1", "ccvm"), "demo"),
-        **{"ablecube31-2": "by name", "ablecube31-3": "by address", "scvm1": "by role"},
-        **{"scvm2": "by name", "scvm3": "by address"},  # a storage VM has its host's
+        "ablecube31-2": "by name",
+        "ablecube31-3": "by address",
+        "scvm1": "by role",
+        "scvm2": "by name",
+        "scvm3": "by address",  # a storage VM has its host's
     }
 
 
@@ -140,8 +143,13 @@ def test_a_cloud_center_vm_that_is_not_ready(network: Network, first: NodeUnderT
     first.write_cluster(document)
     answer = apply(first, license_content=CONTENT, roles=["ccvm"], wait_for_ready=True)
     assert answer.body["results"][0] | {"message": ""} == {
-        **{"role": "ccvm", "hostname": "ccvm", "target": "10.10.31.10", "code": 500, "outcome": "failed"},
-        **{"message": "", "attempts": 6},
+        "role": "ccvm",
+        "hostname": "ccvm",
+        "target": "10.10.31.10",
+        "code": 500,
+        "outcome": "failed",
+        "message": "",
+        "attempts": 6,
     }
     assert network.clock.slept == [30.0] * 5
     assert network.calls == []

@@ -4,12 +4,14 @@ import json
 from functools import cache
 from pathlib import Path
 
+import pytest
 from paramiko.ecdsakey import ECDSAKey
 
 from ablestack_api.cluster import known_hosts
+from ablestack_api.env import Env
 from ablestack_api.state import error_list
 from ablestack_api.state.cluster_document import ClusterDocument, parse
-from tests.support import documents
+from tests.support import documents, whole_system
 from tests.support.node_under_test import NodeUnderTest
 
 NAMES = ["10.10.31.2", "ablecube31-2"]
@@ -95,8 +97,68 @@ def test_whom_a_scan_asks() -> None:
 def test_a_scan_of_an_hci_cluster_asks_the_storage_vms_too() -> None:
     asked = known_hosts.places_of_cluster(config("ablestack-hci"), "10.10.31.11 scvm1-mngt\n")
     assert asked["10.10.31.11"] == {"10.10.31.11", "scvm1-mngt"}
-    assert len(asked) == 7
+    assert asked["100.100.31.11"] == {"100.100.31.11"}, "where the security patch calls it"
+    assert len(asked) == 10
 
 
 def config(cluster_type: str) -> ClusterDocument:
     return parse(json.dumps(documents.document(cluster_type)).encode())
+
+
+def deployed(tmp_path: Path, cluster_type: str = "ablestack-vm", **flags: str) -> NodeUnderTest:
+    node = whole_system.believe(NodeUnderTest(tmp_path))
+    node.write_cluster(documents.document(cluster_type, **flags))
+    return node
+
+
+def waited(node: NodeUnderTest) -> None:
+    """Until the scan in the background has ended."""
+    assert known_hosts._running.acquire(timeout=10)
+    known_hosts._running.release()
+
+
+def test_the_daily_scan_is_made_once_a_day_also_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = deployed(tmp_path, ccvm="true", wall="true")
+    scanned: list[int] = []
+
+    def scan(_env: Env, places: known_hosts.Places) -> known_hosts.Places:
+        scanned.append(len(places))
+        return {}
+
+    monkeypatch.setattr(known_hosts, "scan", scan)
+    for hours, expected in ((0, 1), (1, 1), (22.9, 1), (0.2, 2), (24.1, 3)):
+        node.clock.advance(hours * 3600)
+        known_hosts.look(node.env)
+        waited(node)
+        assert len(scanned) == expected, hours
+
+
+def test_a_scan_that_misses_somebody_is_made_again_after_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = deployed(tmp_path, ccvm="true", wall="true")
+    monkeypatch.setattr(known_hosts, "scan", lambda _env, places: places)
+    assert known_hosts.look(node.env)
+    waited(node)
+    assert "no SSH host key yet of" in error_list.listed(node.settings)[0]["error"]
+    assert not known_hosts.look(node.env)
+    node.clock.advance(3601)
+    assert known_hosts.look(node.env)
+    waited(node)
+
+
+@pytest.mark.parametrize(
+    ("cluster_type", "flags"),
+    [
+        ("ablestack-vm", {"ccvm": "true"}),
+        ("ablestack-standalone", {"wall": "true"}),
+        ("ablestack-hci", {"ccvm": "true", "wall": "true"}),
+    ],
+)
+def test_no_daily_scan_before_everything_is_deployed(tmp_path: Path, cluster_type: str, flags: dict[str, str]) -> None:
+    assert not known_hosts.look(deployed(tmp_path, cluster_type, **flags).env)
+
+
+def test_no_daily_scan_without_a_cluster_or_in_a_folder(tmp_path: Path) -> None:
+    assert not known_hosts.look(whole_system.believe(NodeUnderTest(tmp_path / "a")).env)
+    node = NodeUnderTest(tmp_path / "b")
+    node.write_cluster(documents.document("ablestack-vm", ccvm="true", wall="true"))
+    assert not known_hosts.look(node.env)

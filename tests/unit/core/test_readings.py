@@ -116,6 +116,16 @@ def test_a_hung_source_costs_a_moment_and_gives_the_last_reading_as_stale(
     assert source.count == 2
 
 
+def test_a_source_that_takes_its_time_is_waited_for(readings: Readings, clock: QueuedClock, source: Source) -> None:
+    """Ceph takes about a second although nothing is wrong with it: a moment's patience would always give old data."""
+    readings.get("ceph -s", source.collect)
+    clock.advance(10)
+    source.hang()
+    threading.Timer(0.6, source.go_on.set).start()
+    reading = readings.get("ceph -s", source.collect, patience=TOO_LONG)
+    assert (reading.value, reading.stale) == (2, False)
+
+
 def test_when_the_hung_source_answers_the_reading_is_the_new_one(
     readings: Readings, clock: QueuedClock, source: Source
 ) -> None:

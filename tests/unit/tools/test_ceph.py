@@ -50,6 +50,7 @@ def test_reads(runner: QueuedRunner, read: Callable[[Runner], Any], argv: list[s
             "auth: unable to find a keyring on /etc/ceph/ceph.client.admin.keyring\n\ntimed out\n",
             "is its key the cluster's?",
         ),
+        ("[errno 13] RADOS permission denied (error connecting to the cluster)\n", "is its key the cluster's?"),
         ("Error initializing cluster client: ObjectNotFound('RADOS … (error calling conf_read_file)')\n", "config/update"),
         ("Error EINVAL: invalid command\n", "Error EINVAL: invalid command"),
     ],
@@ -147,9 +148,10 @@ def test_ok_to_stop(runner: QueuedRunner) -> None:
     argv = [*USUAL, "osd", "ok-to-stop", "0", "1", *JSON]
     runner.expect(argv, stdout=recorded("ok_to_stop.json"))
     assert ceph_osd.ok_to_stop(runner, [0, 1]) == ceph_osd.Verdict(True)
-    refusal = "Error EBUSY: unsafe to stop osd(s) at this time (9 PGs are or would become offline)\n"
+    told = "unsafe to stop osd(s) at this time (9 PGs are or would become offline)"
+    refusal = f"2026-11-20T17:49:49.888+0000 7fde -1 asok: failed to bind\nError EBUSY: {told}\n"
     runner.expect(argv, stdout=recorded("not_ok_to_stop.json"), stderr=refusal, code=16)
-    assert ceph_osd.ok_to_stop(runner, [0, 1]).reason.startswith("unsafe to stop osd(s)")
+    assert ceph_osd.ok_to_stop(runner, [0, 1]) == ceph_osd.Verdict(False, told)
     runner.expect(argv, stderr="Error EINVAL: no\n", code=22)
     with pytest.raises(CommandFailed):
         ceph_osd.ok_to_stop(runner, [0, 1])

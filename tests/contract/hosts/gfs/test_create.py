@@ -166,10 +166,11 @@ def test_what_lies_on_a_disk_is_given_up_by_force_only(ready: GfsCluster) -> Non
 def test_lvm_is_believed_where_lsblk_knows_nothing(ready: GfsCluster) -> None:
     """Without udev, or before it has looked, lsblk shows no signature on a partition."""
     ready.storage.disks["/dev/sdb"] = Disk(label="gpt", partition=GIB, columns={"children": []})
-    ready.storage.pvs["/dev/sdb"] = ["u", "vg_precious"]
-    answer = ready.create(force=True)
-    assert answer.status == 409
-    assert "/dev/sdb is a physical volume of vg_precious" in answer.body["message"]
+    for group, told in (("vg_precious", "vg_precious"), ("", "LVM")):
+        ready.storage.pvs["/dev/sdb"] = ["u", group]
+        answer = ready.create(force=True)
+        assert (answer.status, answer.body["force"]) == (409, False)
+        assert f"/dev/sdb is a physical volume of {told}" in answer.body["message"]
     assert not ready.machines[0].commands("parted")
 
 

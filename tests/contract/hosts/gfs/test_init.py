@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ablestack_api.core.errors import ProgramMissing
 from tests.contract.hosts.gfs.conftest import ADDRESSES, LVM_CONF, GfsCluster
 from tests.support.answer import Answer
 from tests.support.shared_storage import Disk
@@ -228,6 +229,18 @@ def test_lvm_conf_is_put_back_when_multipath_cannot_be_switched_on(cluster: GfsC
     answer = cluster.local({"action": "modify-lvm-conf"})
     assert (answer.status, "was put back" in answer.body["message"]) == (502, True)
     assert (cluster.nodes[0].root / "etc/lvm/lvm.conf").read_text() == LVM_CONF
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_multipath_without_mpathconf(cluster: GfsCluster, starts: bool) -> None:
+    """Debian has none: our settings, and multipathd, are what EL's mpathconf brings. Both or nothing."""
+    machine, settings = cluster.machines[0], cluster.nodes[0].root / "etc/multipath/conf.d/ablestack.conf"
+    machine.breaks("mpathconf", ProgramMissing("no mpathconf", program="mpathconf", package="device-mapper-multipath"))
+    if not starts:
+        machine.breaks("systemctl enable")
+    assert cluster.local({"action": "modify-lvm-conf"}).status == (200 if starts else 502)
+    assert settings.exists() == starts
+    assert machine.commands("systemctl") == ["systemctl enable --now -- multipathd.service"]
 
 
 def test_lvm_conf_is_put_back_when_lvm_does_not_take_it(cluster: GfsCluster) -> None:

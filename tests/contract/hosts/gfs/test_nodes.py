@@ -7,6 +7,7 @@ import pytest
 from ablestack_api.core.errors import CommandTimedOut, ProgramMissing
 from tests.contract.hosts.gfs.conftest import ADDRESSES, PATH, GfsCluster
 from tests.support import documents
+from tests.support.answer import Answer
 from tests.support.node_under_test import NodeUnderTest
 
 DISK = "/dev/disk/by-id/wwn-0x600a0b80000aa1ab"
@@ -153,7 +154,30 @@ def test_scan_tells_every_adapter(cluster: GfsCluster) -> None:
         place.write_text("")
     answer = cluster.post({"action": "scan"})
     assert {entry["val"] for entry in answer.body["results"]} == {"Success to scan GFS Disk"}, "no adapters: nothing to scan"
-    assert [place.read_text() for place in places] == ["- - -", "- - -"]
+    assert [place.read_text() for place in places] == ["- - -\n", "- - -\n"]
+
+
+def test_an_adapter_that_hangs_is_given_up(cluster: GfsCluster) -> None:
+    for number in (0, 1):
+        (cluster.nodes[1].root / f"sys/class/scsi_host/host{number}").mkdir(parents=True)
+    hung = CommandTimedOut("tee did not end within 60 s and was killed", program="tee", seconds=60)
+    cluster.machines[1].breaks("tee", hung)
+    answer = cluster.post({"action": "scan"})
+    assert [entry["code"] for entry in answer.body["results"]] == [200, 504, 200]
+    assert "tee did not end within 60 s" in answer.body["message"]
+    assert len(cluster.machines[1].commands("tee")) == 2, "the others are scanned all the same"
+
+
+def test_after_a_write_the_status_is_read_anew(cluster: GfsCluster) -> None:
+    cluster.run_cluster()
+
+    def locking() -> list[str]:
+        answer = cluster.nodes[0].call("GET", "/cube/gfs/resource/status")
+        return sorted({entry["id"] for entry in answer.body["val"]["resources"]["glue_locking_resources"]})
+
+    assert locking() == []
+    cluster.add_locking()
+    assert locking() == ["glue-dlm", "glue-lvmlockd"]
 
 
 def test_resource_cleanup_tells_a_failure(cluster: GfsCluster) -> None:
@@ -231,3 +255,45 @@ def test_in_the_background(cluster: GfsCluster) -> None:
     assert answer.status == 202
     job = cluster.nodes[0].call("GET", f"{answer.headers['location'].removeprefix('/api/v1')}?wait=20").body
     assert "scan" in str(job)
+
+
+def test_hosts_that_make_groups_at_the_same_time(cluster: GfsCluster) -> None:
+    """Each has to see the other's disk while it is at work itself."""
+    second: list[Answer] = []
+    other = "/dev/disk/by-id/wwn-0x600a0b80000aa2ac"
+    cluster.machines[0].during("vgcreate", lambda: second.append(create_group(cluster, other, on=1)))
+    assert create_group(cluster, DISK).status == 200
+    assert second[0].status == 200, second[0].body
+    groups = {path: vg for path, (_, vg) in cluster.storage.pvs.items()}
+    assert groups == {"/dev/sdb1": "vg_clvm01", "/dev/sdc1": "vg_clvm02"}
+    assert [machine.devices_file for machine in cluster.machines] == [
+        {"/dev/sdc1"},
+        {"/dev/sdb1"},
+        {"/dev/sdb1", "/dev/sdc1"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [
+        ("partprobe", 200),
+        ("scan", 200),
+        ("lvmdevices-add", 200),
+        ("release-gfs-node", 200),
+        ("prepare-gfs-node", 409),
+        ("stop-lockspace", 409),
+        ("modify-lvm-conf", 409),
+        ("destroy-cluster-node", 409),
+    ],
+)
+def test_what_a_node_does_for_another_while_it_is_at_work(cluster: GfsCluster, action: str, status: int) -> None:
+    asked: list[Answer] = []
+    body = {"action": action, "disks": [DISK], "vg_name": "vg_other"}
+    cluster.machines[0].during("vgcreate", lambda: asked.append(cluster.local(body)))
+    assert create_group(cluster, DISK).status == 200
+    assert asked[0].status == status, asked[0].body
+    assert ("holder" in asked[0].body) == (status == 409)
+
+
+def create_group(cluster: GfsCluster, disk: str, *, on: int = 0) -> Answer:
+    return cluster.nodes[on].call("POST", "/cube/clvm/manage", {"action": "create", "disks": [disk]})
