@@ -1,1 +1,1 @@
-"""Day-to-day facts of the node: liveness, versions, recorded errors."""
+"""Running the node: liveness, versions and updates, licence, security patch, SSH key, recorded errors, switching off."""

@@ -19,6 +19,8 @@ from ablestack_api.state import json_file
 
 BLOCK = 16
 KEY_BYTES = 32
+# It goes into cluster.json, as the type of the licence.
+LONGEST_OEM = 100
 MAX_FILE = 10 * 1024 * 1024
 SIGNATURE = "signature"
 KEY_MISSING, INVALID, INACTIVE, NOT_YET_VALID, EXPIRED = (
@@ -75,6 +77,8 @@ def judge(license_: License, today: date) -> None:
         raise LicenseRefused(INVALID, "invalid license: it lacks issued or expired")
     if license_.status.strip() and license_.status.strip().lower() != "active":
         raise LicenseRefused(INACTIVE, "the license is not active")
+    if len(license_.oem) > LONGEST_OEM or not license_.oem.isprintable():
+        raise LicenseRefused(INVALID, f"invalid license: oem is no printable text of at most {LONGEST_OEM} characters")
     issued, expired = _day(license_.issued, "issued"), _day(license_.expired, "expired")
     if today < issued:
         raise LicenseRefused(NOT_YET_VALID, f"the license is not yet valid: its first day is {issued}, today is {today}")

@@ -103,7 +103,7 @@ def _move_port(env: Env, node: Node, order: Order, new: int) -> PatchResult:
     reason = _login(env, node, order, new)
     if reason is not None:
         return _put_back(env, node, order, port, f"SSH cannot be reached on port {new} from here: {reason}", first)
-    last = _over_ssh(env, node, order, ["-P", str(new), "--port-change"], new)
+    last = _safely(env, node, order, ["-P", str(new), "--port-change"], new)
     if not last.ok:
         told = f"port {new} works; the one before was not closed: {last.stderr or last.stdout}"
         return first.model_copy(update={"ok": False, "rc": last.rc, "stderr": told})
@@ -111,9 +111,17 @@ def _move_port(env: Env, node: Node, order: Order, new: int) -> PatchResult:
 
 
 def _put_back(env: Env, node: Node, order: Order, port: int, reason: str, first: PatchResult) -> PatchResult:
-    back = _over_ssh(env, node, order, ["-P", str(port), "--port-change"], port)
+    back = _safely(env, node, order, ["-P", str(port), "--port-change"], port)
     state = f"it listens on port {port} alone again" if back.ok else f"it still listens on both: {back.stderr}"
     return first.model_copy(update={"ok": False, "rc": 1, "stderr": f"{reason}; {state}", "success_attempt": None})
+
+
+def _safely(env: Env, node: Node, order: Order, arguments: Sequence[str], port: int) -> PatchResult:
+    """Its failure is told together with what was done before."""
+    try:
+        return _over_ssh(env, node, order, arguments, port)
+    except _Stopped as stopped:
+        return stopped.result
 
 
 def _login(env: Env, node: Node, order: Order, port: int) -> str | None:

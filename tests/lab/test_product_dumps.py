@@ -223,7 +223,7 @@ def test_a_daemon_that_is_killed_in_a_dump(large: Lab) -> None:
     assert job["status"] == "interrupted", job
     assert [step["outcome"] for step in job["steps"]] == ["done", "done", "interrupted"]
     assert SMALL in job["message"]
-    assert job_id in work.errors(lab, NODE)
+    until(lambda: job_id in work.errors(lab, NODE), "GET /err tells it")
     assert programs(lab) == "", "systemd ended what the daemon had started"
     assert not [name for name in files(lab) if name not in with_manifest(kept) and not name.endswith(".partial")]
     again = value(lab, "instantBackup", path=SMALL)

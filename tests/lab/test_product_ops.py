@@ -1,6 +1,7 @@
 """Licences, an update that restarts the daemon, and the SSH port of real nodes."""
 
 import base64
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,10 +65,8 @@ def test_an_update_that_restarts_the_daemon_goes_on(cluster: Lab) -> None:
     update_medium.add_checksums(update_medium.lay_out(place, script))
     token = first_apply.log_in(cluster)
     body = {"action": "run", "mount_path": MEDIUM}
-    try:
+    with contextlib.suppress(OSError, LabError):  # the daemon ends while it answers
         cluster.api("cube1", "POST", UPDATE, body, token=token, timeout=60)
-    except (OSError, LabError):
-        pass  # the daemon ended while it answered
     last = until(lambda: _ended(cluster, token), "the script has ended", 60, poll=1.0)
     assert last["exit_code"] == 0
     assert "went on" in cluster.run("cube1", ["cat", last["log"]]).stdout

@@ -234,7 +234,7 @@ def test_a_daemon_that_is_killed_in_a_move(pcs_lab: Lab) -> None:
     job = work.killed_in(lab, before, job_id, partial(constraints, lab, before))
     assert (job["status"], job["steps"][0]["outcome"]) == ("interrupted", "interrupted")
     assert "pcs constraint" in job["message"]
-    assert job["id"] in work.errors(lab, before)
+    until(lambda: job["id"] in work.errors(lab, before), "GET /err tells it")
     assert 'operation="lt"' in constraints(lab, before), "the constraint has an end"
     until(lambda: running_guests(lab) == [target], "it has arrived", SETTLE)
     expect(control(lab, before, "move", target=name_of(lab, before)))

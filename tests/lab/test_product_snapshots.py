@@ -174,7 +174,7 @@ def test_a_daemon_that_is_killed_in_a_snapshot(snap_lab: Lab) -> None:
             break
     assert told["status"] == "interrupted", f"the moment was missed {TRIES} times"
     assert f"rbd snap list {IMAGE}" in told["message"]
-    assert job in work.errors(lab, where)
+    until(lambda: job in work.errors(lab, where), "GET /err tells it")
     assert lab.run(where, ["virsh", "domstate", cloud_center.DOMAIN]).stdout.strip() == "running"
     expect(snap(lab, where, "backup", "next"))
     assert names(lab)[-1] == "next"

@@ -39,7 +39,7 @@ def fields(**changed: Any) -> dict[str, Any]:
 def make(value: Any = None, **changed: Any) -> str:
     """The text of a licence file; `value` instead of fields is any JSON value, or bytes as they are."""
     chosen = fields(**changed) if value is None else value
-    plain = chosen if isinstance(chosen, bytes) else json.dumps(chosen, separators=(",", ":"), ensure_ascii=False).encode()
+    plain = chosen if isinstance(chosen, bytes) else json.dumps(chosen, separators=(",", ":")).encode()
     padder = PKCS7(128).padder()
     return encrypted(padder.update(plain) + padder.finalize())
 

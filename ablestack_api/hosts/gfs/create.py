@@ -3,7 +3,7 @@
 from typing import Any
 
 from ablestack_api.core.errors import Conflict, bad_field
-from ablestack_api.hosts import partitions, storage_names
+from ablestack_api.hosts import free_disks, partitions, storage_names
 from ablestack_api.hosts.gfs import cib_change, removal, resources, shared_disks
 from ablestack_api.hosts.gfs import layout as layouts
 from ablestack_api.hosts.gfs.call import Call, Course
@@ -32,7 +32,7 @@ def course(call: Call) -> Course:
         look("wait-mounted", "wait until it is mounted on every node", lambda: resources.wait_started(call, layout.names)),
         look("cleanup", "forget old failures of resources", lambda: resources.cleanup_quietly(call)),
     ]
-    overrides = ["what lies on the disks"] if call.request.force else []
+    overrides = free_disks.lost([new.disk for new in layout.partitions])
     plan = Plan(f"create the GFS2 file system {layout.gfs} on {', '.join(layout.paths)}", steps, overrides=overrides)
     return Course(plan, lambda values: _told(layout, values), results)
 
@@ -57,13 +57,11 @@ def _wait_ready(call: Call) -> None:
 
 
 def _volume_steps(call: Call, layout: Layout) -> list[Step]:
-    paths = list(layout.paths)
-
     def create_group() -> None:
-        lvm.vgcreate(call.env.runner, layout.vg, shared_disks.new_partitions(call, paths), shared=True)
+        lvm.vgcreate(call.env.runner, layout.vg, [new.path for new in layout.partitions], shared=True)
 
     return [
-        *shared_disks.physical_volume_steps(call, paths, force=True),
+        *shared_disks.physical_volume_steps(call, layout.partitions, force=True),
         Step(
             "create-volume-group",
             f"make the shared volume group {layout.vg}",

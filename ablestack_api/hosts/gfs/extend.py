@@ -62,17 +62,18 @@ def add_course(call: Call) -> Course:
     found = _volume(call, required)
     name = storage_names.gfs_name(call.request.gfs_name)
     paths = call.request.every_disk
-    new = free_disks.find_each(call.env, paths, force=call.request.force)
-    free_disks.require_space(new, 4 * found.group.extent_size, "an extension")
+    disks = free_disks.find_each(call.env, paths, force=call.request.force)
+    new = [NewPartition(disk, name) for disk in disks]
+    free_disks.require_space(disks, 4 * found.group.extent_size, "an extension")
     results: list[dict[str, Any]] = []
     steps = [
-        *(partitions.making(call.env, NewPartition(disk, name), lambda: call.undoing().env) for disk in new),
+        *(partitions.making(call.env, each, lambda: call.undoing().env) for each in new),
         shared_disks.prepare_step(call, paths, "", results, "lvmdevices-add"),
-        *shared_disks.physical_volume_steps(call, paths, force=False),
-        _group_step(call, paths),
+        *shared_disks.physical_volume_steps(call, new, force=False),
+        _group_step(call, new),
         *_growth(call),
     ]
-    overrides = ["what lies on the disks"] if call.request.force else []
+    overrides = free_disks.lost(disks)
     plan = Plan(f"extend {call.request.mount_point} by {', '.join(paths)}", _with_maintenance(call, steps), (), overrides)
     return Course(plan, lambda values: "Success to Extend Add GFS Disk", results, _end_maintenance(call))
 
@@ -125,12 +126,12 @@ def _growth(call: Call) -> list[Step]:
     ]
 
 
-def _group_step(call: Call, paths: list[str]) -> Step:
+def _group_step(call: Call, new: list[NewPartition]) -> Step:
     vg = call.request.vg_name
     added: list[str] = []
 
     def do() -> None:
-        added.extend(shared_disks.new_partitions(call, paths))
+        added.extend(each.path for each in new)
         lvm.vgextend(call.env.runner, vg, added)
 
     def undo() -> None:

@@ -1,12 +1,13 @@
 """New disks of a file system: seen by every node, physical volumes before a volume group uses them."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from ablestack_api.hosts import partitions
 from ablestack_api.hosts.gfs import everywhere, node_disks, removal, volumes
 from ablestack_api.hosts.gfs.call import Call
 from ablestack_api.hosts.gfs.everywhere import explained
 from ablestack_api.hosts.gfs.looking import look
+from ablestack_api.hosts.partitions import NewPartition
 from ablestack_api.jobs.plan import Step
 from ablestack_api.tools import lvm
 
@@ -28,14 +29,14 @@ def prepare_step(call: Call, paths: list[str], mount_point: str, results: list[d
     return Step("prepare-nodes", "have every node see the partitions", do, undo, undo_if_failed=True)
 
 
-def physical_volume_steps(call: Call, paths: list[str], *, force: bool) -> list[Step]:
+def physical_volume_steps(call: Call, new: Sequence[NewPartition], *, force: bool) -> list[Step]:
     """Physical volumes on the new partitions, seen by every node before a volume group uses them."""
     made: list[str] = []
 
     def create() -> list[str]:
-        for partition in new_partitions(call, paths):
-            made.append(partition)
-            lvm.pvcreate(call.env.runner, partition, force=force)
+        for partition in new:
+            made.append(partition.path)
+            lvm.pvcreate(call.env.runner, partition.path, force=force)
         return list(made)
 
     def remove() -> None:
@@ -49,7 +50,3 @@ def physical_volume_steps(call: Call, paths: list[str], *, force: bool) -> list[
         Step("create-physical-volumes", "make the partitions physical volumes of LVM", create, remove, undo_if_failed=True),
         look("see-physical-volumes", "have every node look whether it sees them", see),
     ]
-
-
-def new_partitions(call: Call, paths: list[str]) -> list[str]:
-    return [partitions.await_first(call.env, path).path for path in paths]

@@ -135,6 +135,10 @@ def test_ten_megabytes_as_json(node: NodeUnderTest) -> None:
         ({"issued": None}, "inactive"),
         ({"expired": "20351231"}, "inactive"),
         ({"expired": "2035-02-30"}, "inactive"),
+        ({"oem": "x" * 101}, "inactive"),
+        ({"oem": "a\nb"}, "inactive"),
+        ({"oem": "\ud800"}, "inactive"),
+        ({"oem": "회사"}, "active"),
     ],
 )
 def test_days_and_states(node: NodeUnderTest, changed: dict[str, Any], state: str) -> None:

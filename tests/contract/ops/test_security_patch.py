@@ -177,6 +177,24 @@ def test_a_new_port_that_nobody_reaches_is_given_up_through_the_old_one(node: No
     assert told["stderr"].endswith("a firewall drops packets; it listens on port 22 alone again")
 
 
+def test_a_port_that_cannot_be_put_back_is_told_with_the_reason(node: NodeUnderTest) -> None:
+    node.ssh.expect("10.10.31.10", [GUEST, "-P", "2222", "--keep-old-port"], stdout=DONE)
+    node.ssh.expect("10.10.31.10", ["true"], port=2222, fails=SshFailed(ssh.CONNECT, "a firewall drops packets"))
+    gone = SshFailed(ssh.RUN, "the connection broke while the command ran")
+    node.ssh.expect("10.10.31.10", [GUEST, "-P", "22", "--port-change"], fails=gone)
+    told = by_ip(patch(node, targets=["ccvm"], new_port=2222))["10.10.31.10"]
+    assert told["stderr"].endswith("a firewall drops packets; it still listens on both: " + gone.reason)
+
+
+def test_an_old_port_that_cannot_be_closed_is_told(node: NodeUnderTest) -> None:
+    node.ssh.expect("10.10.31.10", [GUEST, "-P", "2222", "--keep-old-port"], stdout=DONE)
+    node.ssh.expect("10.10.31.10", ["true"], port=2222)
+    node.ssh.expect("10.10.31.10", [GUEST, "-P", "2222", "--port-change"], port=2222, fails=SshFailed(ssh.LOGIN, "refused"))
+    answer = patch(node, targets=["ccvm"], new_port=2222)
+    told = by_ip(answer)["10.10.31.10"]
+    assert (answer.status, told["stderr"]) == (502, "port 2222 works; the one before was not closed: refused")
+
+
 def test_a_node_that_was_moved_before_is_found(node: NodeUnderTest) -> None:
     for _ in range(3):
         node.ssh.expect("10.10.31.10", [GUEST, "-P", "2222", "--keep-old-port"], fails=SshFailed(ssh.CONNECT, "refused"))

@@ -160,6 +160,8 @@ def test_what_lies_on_a_disk_is_given_up_by_force_only(ready: GfsCluster) -> Non
     ready.storage.disks["/dev/sdb"].columns = {"fstype": "xfs"}
     refused = ready.create()
     assert (refused.status, refused.body["force"]) == (409, True)
+    shown = ready.post({"action": "create-gfs", "disks": [BY_ID], "force": True}, query="?plan=true")
+    assert shown.body["val"]["overrides"] == ["/dev/sdb: xfs on sdb"]
     assert ready.create(force=True).status == 200
 
 
