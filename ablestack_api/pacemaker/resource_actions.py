@@ -77,9 +77,8 @@ def status(env: Env, request: ControlRequest) -> Told:
 
 
 def ccvm_status(env: Env, _request: ControlRequest) -> Told:
-    """Pacemaker knows where it is started, whichever node is asked; only when it is not, this node's libvirt is."""
-    place = cloud_resource.place_in(status_view.state(env))
-    if place is not None and place.started:
+    """It is there when Pacemaker has its resource, started or not, whichever node is asked; else this node's libvirt is."""
+    if cloud_resource.place_in(status_view.state(env)) is not None:
         return {"val": CREATED}
     if domains.read_state(env.libvirt, DOMAIN) is None:
         raise NotFound(NOT_CREATED)

@@ -409,6 +409,18 @@ def test_a_refusal_of_the_node_stays_a_refusal(node: NodeUnderTest) -> None:
     assert "resource not found." in answer.body["message"]
 
 
+@pytest.mark.parametrize("role", ["Started", "Stopped"])
+def test_the_cloud_vm_is_there_when_pacemaker_has_it(member: NodeUnderTest, role: str) -> None:
+    sees(member, status(role))
+    assert control(member, "ccvm-status").body["val"] == "The CloudCenter virtual machine has been successfully created."
+
+
+def test_the_cloud_vm_is_not_there(member: NodeUnderTest) -> None:
+    sees(member, status(resource=None))
+    answer = control(member, "ccvm-status")
+    assert (answer.status, answer.body["message"]) == (404, "The CloudCenter VM has not been created.")
+
+
 def test_pcs_as_the_first_releases_answered(member: NodeUnderTest) -> None:
     text = (Path(__file__).parents[2] / "data/crm_mon/healthy.xml").read_text()
     member.runner.expect(CRM_MON, stdout=text)
