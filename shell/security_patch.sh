@@ -333,9 +333,16 @@ root_login() {
     [[ -f $SSHD_CONFIG ]] || { note 'there is no sshd_config'; return 0; }
     local lines=() line
     while read -r line; do
-        [[ ! $line || ${line,,} == permitrootlogin* || ${line,,} == banner* ]] || lines+=("$line")
+        [[ ! $line || ${line,,} == banner* ]] && continue
+        [[ ${line,,} == permitrootlogin* && -s $R/root/.ssh/authorized_keys ]] || lines+=("$line")
     done < <(own_lines)
-    lines+=('PermitRootLogin prohibit-password' 'Banner /etc/issue.net')
+    lines+=('Banner /etc/issue.net')
+    # Without a key nobody could log in as root any more.
+    if [[ -s $R/root/.ssh/authorized_keys ]]; then
+        lines+=('PermitRootLogin prohibit-password')
+    else
+        note 'root has no key in authorized_keys: PermitRootLogin is left as it is'
+    fi
     save_ssh
     write_sshd "${lines[@]}"
     [[ $dry ]] && return 0

@@ -41,10 +41,6 @@ class StorageAnswer(BaseModel):
     refresh_time: str
 
 
-class PlanQuery(BaseModel):
-    plan: bool = Field(default=False, description="show the steps, do nothing")
-
-
 class LifecycleRequest(BaseModel):
     """`part` counts between nodes only."""
 

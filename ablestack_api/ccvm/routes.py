@@ -9,7 +9,6 @@ from ablestack_api.ccvm.models import (
     EditRequest,
     LifecycleAnswer,
     LifecycleRequest,
-    PlanQuery,
     ResizeAnswer,
     ResizeRequest,
     ServiceAnswer,
@@ -41,6 +40,7 @@ from ablestack_api.jobs.work import Work
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("ccvm", __name__)
 

@@ -20,6 +20,8 @@ MANAGEMENT_CARD, STORAGE_CARD, REPLICATION_CARD = "enp0s20", "enp0s21", "enp0s22
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 128
 GENERATED_BYTES = 15
 SORT_CARDS = "/usr/local/sbin/sortEth.sh"
+# cloud-init makes the folders of a file root's; the cloud's account must be able to write its known_hosts beside its key.
+OWN_KEY_FOLDER = ["/usr/bin/install", "-d", "-o", "cloud", "-g", "cloud", "-m", "0700", f"{sources.CLOUD_HOME}/.ssh"]
 
 
 @dataclass(frozen=True)
@@ -181,4 +183,8 @@ def _runcmd(settings: Settings, kind: str) -> tuple[Command, ...]:
         "if command -v firewall-cmd >/dev/null 2>&1; then systemctl enable --now firewalld || true; "
         f"firewall-cmd --permanent {port} || true; firewall-cmd {port} || true; fi"
     )
-    return (["/bin/bash", "-lc", firewall], ["/usr/bin/systemctl", "enable", "--now", "ablestack-api.service"])
+    return (
+        OWN_KEY_FOLDER,
+        ["/bin/bash", "-lc", firewall],
+        ["/usr/bin/systemctl", "enable", "--now", "ablestack-api.service"],
+    )

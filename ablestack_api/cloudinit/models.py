@@ -78,10 +78,6 @@ class FreeRequest(_Guest):
     master: Any = Field(default=None, description="accepted and without effect, as in 0.1")
 
 
-class PlanQuery(BaseModel):
-    plan: bool = Field(default=False, description="show the steps, do nothing")
-
-
 class Image(BaseModel):
     ctime: str
     mtime: str

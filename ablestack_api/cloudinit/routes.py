@@ -8,7 +8,6 @@ from ablestack_api.cloudinit.models import (
     CcvmRequest,
     FreeRequest,
     GenerateAnswer,
-    PlanQuery,
     ScvmRequest,
     StatusAnswer,
     StatusRequest,
@@ -31,6 +30,7 @@ from ablestack_api.jobs.work import Work
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import deadline, describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("cloudinit", __name__)
 

@@ -12,6 +12,7 @@ from ablestack_api.state import json_file
 PUBLIC_KEY, PRIVATE_KEY, HOSTS = "root/.ssh/id_rsa.pub", "root/.ssh/id_rsa", "etc/hosts"
 GUEST_CLUSTER_JSON = "/etc/ablestack/properties/cluster.json"
 GUEST_NODE_ROLE = "/etc/ablestack/node-role"
+CLOUD_HOME = "/var/cloudstack/management"
 CCVM, SCVM = "ccvm", "scvm"
 
 
@@ -45,7 +46,7 @@ def files(settings: Settings, kind: str, keys: Keys, *, ceph: bool) -> tuple[lis
     made += _key_files("/var/lib/ceph", "ceph:ceph", keys) if ceph else []
     made += _key_files("/home/ablecloud", "ablecloud:ablecloud", keys)
     made.append(GuestFile("/etc/hosts", keys.hosts, "0644"))
-    made += _key_files("/var/cloudstack/management", "cloud:cloud", keys) if kind == CCVM else []
+    made += _key_files(CLOUD_HOME, "cloud:cloud", keys) if kind == CCVM else []
     warnings = []
     for place, mode, candidates in _scripts(settings, kind):
         content = _first(candidates)

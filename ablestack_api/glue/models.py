@@ -21,10 +21,6 @@ class UserBody(BaseModel):
     username: str = ""
 
 
-class PlanQuery(BaseModel):
-    plan: bool = Field(default=False, description="true: check and tell what would be done; nothing is changed")
-
-
 class StatusAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
 

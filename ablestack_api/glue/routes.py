@@ -23,7 +23,6 @@ from ablestack_api.glue.models import (
     LegacyAnswer,
     MaintenanceAnswer,
     MaintenanceRequest,
-    PlanQuery,
     StatusAnswer,
     StatusQuery,
     UserAnswer,
@@ -36,6 +35,7 @@ from ablestack_api.web import envelope, read, reply
 from ablestack_api.web.context import caller, deadline, describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
 from ablestack_api.web.envelope import Envelope
+from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("glue", __name__)
 

@@ -35,7 +35,7 @@ from ablestack_api.hosts.clvm import manage as clvm
 from ablestack_api.hosts.clvm import nodes as clvm_nodes
 from ablestack_api.hosts.clvm.models import ClvmAnswer, ClvmRequest
 from ablestack_api.hosts.gfs import manage as gfs
-from ablestack_api.hosts.gfs.models import GfsManageAnswer, GfsManageRequest, PlanQuery
+from ablestack_api.hosts.gfs.models import GfsManageAnswer, GfsManageRequest
 from ablestack_api.hosts.gfs_status_models import GfsDiskStatusAnswer, GfsResourceStatusAnswer, RefreshQuery
 from ablestack_api.hosts.hba import HbaAnswer, HbaRequest
 from ablestack_api.hosts.local_storage import manage as local_storage
@@ -58,6 +58,7 @@ from ablestack_api.jobs.work import Work
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import deadline, describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("hosts", __name__)
 

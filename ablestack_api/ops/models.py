@@ -39,10 +39,6 @@ class ShutdownRequest(BaseModel):
     force: bool = Field(default=False, description="although something runs that should be off")
 
 
-class ShutdownQuery(BaseModel):
-    plan: bool = Field(default=False, description="true: show the steps and what stands against them, do nothing")
-
-
 class ShutdownAnswer(BaseModel):
     model_config = ConfigDict(extra="allow")
 

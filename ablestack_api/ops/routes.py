@@ -24,7 +24,6 @@ from ablestack_api.ops.models import (
     ErrorsAnswer,
     HealthAnswer,
     ShutdownAnswer,
-    ShutdownQuery,
     ShutdownRequest,
     VersionAnswer,
 )
@@ -32,6 +31,7 @@ from ablestack_api.state import error_list
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import describe, env, is_local_mode
 from ablestack_api.web.endpoint import Access, endpoint
+from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("ops", __name__)
 root_blueprint = Blueprint("root", __name__)
@@ -69,14 +69,14 @@ def delete_errors() -> Response:
 @endpoint(
     "Switch the whole cluster off in order: file systems, storage VMs, hosts",
     body=ShutdownRequest,
-    query=ShutdownQuery,
+    query=PlanQuery,
     returns=ShutdownAnswer,
     errors=(BadInput, NotFound, Busy, Conflict, PeersFailed, ClusterFileMissing, ClusterFileDamaged, *TOOL_ERRORS),
 )
 def post_auto_shutdown() -> Response:
     asked = read.body(ShutdownRequest)
     describe(action=asked.action)
-    if read.query(ShutdownQuery).plan:
+    if read.query(PlanQuery).plan:
         return reply.ok(auto_shutdown.show_plan(env(), asked))
     return long_work(auto_shutdown.work(env(), asked, local=is_local_mode(auto_shutdown.LOCAL_HEADER)))
 

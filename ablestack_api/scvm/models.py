@@ -31,10 +31,6 @@ class LifecycleRequest(BaseModel):
     force: StrictBool = Field(default=False, description="override the refusals that the error or the plan names")
 
 
-class PlanQuery(BaseModel):
-    plan: bool = Field(default=False, description="show the steps, do nothing")
-
-
 class LifecycleAnswer(BaseModel):
     code: int
     val: Any

@@ -21,11 +21,12 @@ from ablestack_api.core.errors import (
 from ablestack_api.jobs import answer
 from ablestack_api.jobs.work import Work
 from ablestack_api.scvm import lifecycle, status, xml, xml_request
-from ablestack_api.scvm.models import LifecycleAnswer, LifecycleRequest, PlanQuery, StatusAnswer, StatusQuery
+from ablestack_api.scvm.models import LifecycleAnswer, LifecycleRequest, StatusAnswer, StatusQuery
 from ablestack_api.scvm.xml_models import XmlAnswer, XmlQuery, XmlRequest
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("scvm", __name__)
 

@@ -21,7 +21,8 @@ from tests.lab.rootfs import DIES_WITH_US
 
 PROGRAMS = ("qemu-system-x86_64", "qemu-img", "mkfs.ext4", "ssh", "openssl")
 REPORT_SECONDS = 600.0  # 100 on an idle machine
-OFF_SECONDS = 90.0
+SSH_SECONDS = 180.0
+OFF_SECONDS = 180.0
 TOLD_EVERY = 15.0
 POLL = 0.5
 TAIL_CHARACTERS = 3000
@@ -84,7 +85,7 @@ class Guest:
         address, port = self.wire.ssh_from.split(":")
         known = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         only = ["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", str(key), "-p", port]
-        return run(["ssh", *known, *only, f"{user}@{address}", command], ok=ok)
+        return run(["ssh", *known, *only, f"{user}@{address}", command], ok=ok, timeout=SSH_SECONDS)
 
     def wait_off(self) -> None:
         """Until the guest has switched itself off, its disk written."""

@@ -14,7 +14,8 @@ from typing import Any
 
 PORT = "/dev/virtio-ports/org.ablestack.lab"
 SHOWN = ("/root", "/home", "/var/lib/ceph", "/var/cloudstack", "/etc/ablestack", "/usr/local", "/etc/hosts")
-SEARCHED = ("/etc", "/home", "/root", "/run/cloud-init", "/tmp", "/var", "/usr/local")
+VARIABLE = ("/var/lib/cloud", "/var/lib/ceph", "/var/cloudstack", "/var/log", "/var/tmp")
+SEARCHED = ("/etc", "/home", "/root", "/run", "/tmp", "/usr/local", *VARIABLE)
 UNITS = ("ablestack-api.service", "cockpit.socket", "cockpit.service", "ssh.service")
 LARGEST = 4 * 1024 * 1024
 
@@ -28,7 +29,6 @@ def main() -> None:
         "routes": json.loads(said("ip", "-j", "route")),
         "dns": servers("/run/systemd/resolve/resolv.conf"),
         "cloud_init": json.loads(said("cloud-init", "status", "--format", "json")),
-        "cloud_init_version": said("cloud-init", "--version").strip(),
         "result": json.loads(Path("/run/cloud-init/result.json").read_text(encoding="utf-8")),
         "warnings": [line for line in lines("/var/log/cloud-init.log") if "WARNING" in line or "Traceback" in line],
         "shadow": dict(line.split(":")[:2] for line in lines("/etc/shadow")),

@@ -184,6 +184,7 @@ def el_folder(root: Path) -> Path:
         "etc/shadow": "root:*:::::::\n",
         "etc/rsyslog.conf": "#kern.* /dev/console\n",
         "root/.ssh/config": "Host other\n    User me\n",
+        "root/.ssh/authorized_keys": "ssh-ed25519 AAAA me\n",
     }
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -220,6 +221,17 @@ def test_files_of_el(tmp_path: Path) -> None:
     assert oct((root / "etc/cron.d").stat().st_mode & 0o777) == "0o700", "a folder keeps who may go through it"
     assert (root / "root/.ssh/config").read_text().startswith("Host other\n    User me\n# BEGIN")
     assert (root / "etc/login.defs.ablestack-orig").read_text().startswith("PASS_MAX_DAYS\t99999")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_without_a_key_keeps_its_password(tmp_path: Path) -> None:
+    """Else nobody could log in as root any more."""
+    root = el_folder(tmp_path)
+    (root / "root/.ssh/authorized_keys").unlink()
+    done = run_el(root)
+    assert (done.returncode, "PermitRootLogin is left as it is" in done.stdout) == (0, True), done.stderr
+    assert "PermitRootLogin" not in (root / "etc/ssh/sshd_config").read_text()
+    assert (root / "etc/ssh/sshd_config.d/01-permitrootlogin.conf").read_text() == "PermitRootLogin yes\n"
 
 
 def test_two_runs_at_once(tmp_path: Path) -> None:

@@ -73,10 +73,6 @@ class GfsManageRequest(_Trimmed, DisksRequest):
         return self.non_stop_check.lower() == "true"
 
 
-class PlanQuery(BaseModel):
-    plan: bool = Field(default=False, description="true: show the steps, do nothing")
-
-
 class GfsManageAnswer(BaseModel):
     """`val` depends on the action; `results` tells node by node where several took part."""
 

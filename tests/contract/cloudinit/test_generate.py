@@ -233,7 +233,8 @@ def test_the_public_key_is_one_line(host: NodeUnderTest, maker: ImageMaker) -> N
 
 def test_what_is_run_at_the_end(host: NodeUnderTest, maker: ImageMaker) -> None:
     host.call("POST", CCVM)
-    first, second = user_data(maker)["runcmd"]
+    own_folder, first, second = user_data(maker)["runcmd"]
+    assert own_folder[1:] == ["-d", "-o", "cloud", "-g", "cloud", "-m", "0700", "/var/cloudstack/management/.ssh"]
     assert first[:2] == ["/bin/bash", "-lc"]
     assert first[2].count("--add-port=8090/tcp") == 2
     assert second == ["/usr/bin/systemctl", "enable", "--now", "ablestack-api.service"]
