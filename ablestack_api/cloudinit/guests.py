@@ -171,7 +171,8 @@ def _card_of_form(request: FreeRequest | CcvmRequest, name: str) -> Nic:
 
 
 def _bootcmd(kind: str) -> tuple[Command, ...]:
-    return (["/usr/bin/systemctl", "enable", "--now", "cockpit.socket"],) if kind == SCVM else ()
+    """Waits for no unit: where cloud-init itself is part of the system's start, as in Debian, both would wait for ever."""
+    return (["/usr/bin/systemctl", "enable", "--now", "--no-block", "cockpit.socket"],) if kind == SCVM else ()
 
 
 def _runcmd(settings: Settings, kind: str) -> tuple[Command, ...]:

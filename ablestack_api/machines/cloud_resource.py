@@ -18,8 +18,6 @@ POLL_SECONDS = 2.0
 START_SECONDS = 25 * 60.0
 STOP_SECONDS = 10 * 60.0
 MOVE_SECONDS = 10 * 60.0
-# Codes of resource agents that are no failure: success, and a probe that found it not running (OCF 1.1).
-GOOD_CODES = ("0", "7")
 
 
 @dataclass(frozen=True)
@@ -117,16 +115,8 @@ def require_can_move(state: ClusterState, place: Place, target: str) -> None:
 
 
 def failures(state: ClusterState, resource: str) -> list[str]:
-    """What went wrong with it, node by node, from Pacemaker's history: `start on cube1: not running`."""
-    found = []
-    for entry in state.history:
-        if entry.resource != resource or not entry.operations:
-            continue
-        last = entry.operations[-1]
-        if last.get("rc") not in GOOD_CODES:
-            reason = last.get("exit-reason") or last.get("rc_text") or f"code {last.get('rc')}"
-            found.append(f"{last.get('task', 'operation')} on {entry.node}: {reason}")
-    return found
+    """What went wrong with it and was not cleaned up since, node by node: `start on cube1: not running`."""
+    return [f"{each.task} on {each.node}: {each.reason}" for each in state.failures if each.resource == resource]
 
 
 def _require(state: ClusterState, resource: str) -> Place:
@@ -166,14 +156,7 @@ def _wait(
 
 def _cannot_start(state: ClusterState, place: Place) -> bool:
     """It failed to start on every node that may run it: Pacemaker tries none of them again before a cleanup."""
-    failed = {
-        entry.node
-        for entry in state.history
-        if entry.resource == place.resource.id
-        and entry.operations
-        and entry.operations[-1].get("task") == "start"
-        and entry.operations[-1].get("rc") not in GOOD_CODES
-    }
+    failed = {each.node for each in state.failures if each.resource == place.resource.id and each.task == "start"}
     usable = {node.name for node in state.nodes if node.usable}
     return place.stopped and bool(usable) and usable <= failed
 

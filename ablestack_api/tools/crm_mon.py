@@ -100,6 +100,16 @@ class ResourceHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """An operation that failed and was not cleaned up since; `reason` in the agent's words, else its exit status."""
+
+    node: str
+    resource: str
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterState:
     """`resources` in this order: plain ones, groups' own, then clone by clone. `summary` by element, attributes as texts."""
 
@@ -108,6 +118,7 @@ class ClusterState:
     bans: tuple[Ban, ...]
     history: tuple[ResourceHistory, ...]
     summary: Mapping[str, Mapping[str, str]]
+    failures: tuple[Failure, ...] = ()
 
     @property
     def dc(self) -> str:
@@ -190,6 +201,7 @@ def _state(root: ET.Element) -> ClusterState:
         bans=tuple(Ban(ban.get("resource", ""), ban.get("node", ""), dict(ban.attrib)) for ban in root.iterfind("bans/ban")),
         history=tuple(_history(root)),
         summary={part.tag: dict(part.attrib) for part in root.iterfind("summary/*")},
+        failures=tuple(_failure(failure) for failure in root.iterfind("failures/failure")),
     )
 
 
@@ -215,3 +227,10 @@ def _history(root: ET.Element) -> Iterator[ResourceHistory]:
         for resource in node.iterfind("resource_history"):
             operations = tuple(dict(operation.attrib) for operation in resource.iterfind("operation_history"))
             yield ResourceHistory(node.get("name", ""), resource.get("id", ""), operations)
+
+
+def _failure(element: ET.Element) -> Failure:
+    """`op_key` is RESOURCE_TASK_INTERVAL; a resource's id may have underscores itself."""
+    resource = element.get("op_key", "").rsplit("_", 2)[0]
+    reason = element.get("exitreason") or element.get("exitstatus") or f"code {element.get('exitcode')}"
+    return Failure(element.get("node", ""), resource, element.get("task", "operation"), reason)

@@ -15,7 +15,7 @@ def status(
     standby: Sequence[str] = (),
     quorum: bool = True,
     resource: str | None = "cloudcenter_res",
-    history: str = "",
+    failures: str = "",
     **attributes: str,
 ) -> str:
     """`where` is ignored unless the role is Started; `off` and `standby` name nodes; `attributes` are the resource's."""
@@ -33,15 +33,15 @@ def status(
         '<pacemaker-result api-version="2.25" request="crm_mon">'
         f'<summary><current_dc present="true" name="{nodes[0]}" with_quorum="{str(quorum).lower()}"/></summary>'
         f"<nodes>{''.join(lines)}</nodes><resources>{_resource(resource, role, where, attributes)}</resources>"
-        f"<node_history>{history}</node_history><status code='0' message='OK'/></pacemaker-result>"
+        f"<failures>{failures}</failures><status code='0' message='OK'/></pacemaker-result>"
     )
 
 
 def failed_start(node: str, resource: str = "cloudcenter_res") -> str:
-    """A history in which the resource could not be started."""
+    """It could not be started there. In the history the clean-up stop that followed is the last operation, and went well."""
     return (
-        f'<node name="{node}"><resource_history id="{resource}"><operation_history call="9" task="start" rc="1" '
-        'rc_text="error" exit-reason="Unable to determine domain name"/></resource_history></node>'
+        f'<failure op_key="{resource}_start_0" node="{node}" exitstatus="error" exitcode="1" call="22" task="start" '
+        'exitreason="Unable to determine domain name" status="complete" interval="0"/>'
     )
 
 

@@ -107,13 +107,13 @@ def test_a_machine_that_is_not_there(host: NodeUnderTest, cluster: Cluster, acti
 
 
 def test_a_start_that_failed_everywhere_is_told_at_once(host: NodeUnderTest, cluster: Cluster) -> None:
-    history = "".join(pacemaker_xml.failed_start(name) for name in cluster.names)
+    failures = "".join(pacemaker_xml.failed_start(name) for name in cluster.names)
     cluster.disabled()
     cluster.state("Stopped")
     cluster.pcs("resource", "cleanup", RESOURCE)
     host.runner.expect(["pcs", "resource", "enable", RESOURCE])
-    cluster.state("Stopped", history=pacemaker_xml.failed_start(cluster.names[0]))  # the others are still to be tried
-    cluster.state("Stopped", history=history)
+    cluster.state("Stopped", failures=pacemaker_xml.failed_start(cluster.names[0]))  # the others are still to be tried
+    cluster.state("Stopped", failures=failures)
     answer = host.call("POST", PATH, {"action": "start"})
     assert (answer.status, answer.body["val"]) == (502, "cloud center start fail")
     assert "Pacemaker has given up: start on 100.100.31.1: Unable to determine domain name" in answer.body["message"]

@@ -558,7 +558,7 @@ def test_nothing_in_a_storage_center_vm_can_be_written_by_others(node: NodeUnder
 def test_commands_of_a_storage_center_vm(node: NodeUnderTest, hci: ImageMaker) -> None:
     node.call("POST", SCVM)
     document = user_data(hci)
-    assert document["bootcmd"] == [["/usr/bin/systemctl", "enable", "--now", "cockpit.socket"]]
+    assert document["bootcmd"] == [["/usr/bin/systemctl", "enable", "--now", "--no-block", "cockpit.socket"]]
     assert document["runcmd"][1] == ["/usr/bin/systemctl", "enable", "--now", "cockpit.service"]
     assert subprocess.run(document["runcmd"][0], check=False).returncode == 0  # an image without the script
 

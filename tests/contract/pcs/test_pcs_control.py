@@ -146,7 +146,7 @@ def test_enable_that_does_not_come_up_tells_why(member: NodeUnderTest) -> None:
     sees(member, status("Stopped"), status("Stopped"))
     pcs(member, "resource", "cleanup", RESOURCE)
     pcs(member, "resource", "enable", RESOURCE, version="")
-    failing = status("Stopped", history=pacemaker_xml.failed_start(NODES[0]), failed="true")
+    failing = status("Stopped", failures=pacemaker_xml.failed_start(NODES[0]), failed="true")
     sees(member, *[failing] * 751)
     answer = control(member, "enable")
     assert answer.status == 504

@@ -206,3 +206,11 @@ def test_the_real_crm_mon(name: str, tmp_path: Path, settings: Settings) -> None
     assert {(ban.resource, ban.node) for ban in found.bans} == {(ban.resource, ban.node) for ban in recorded.bans}
     assert len(found.history) == len(recorded.history)
     assert (found.dc, found.has_quorum) == (recorded.dc, True)
+
+
+def test_a_start_that_failed_everywhere() -> None:
+    """The history ends with the stop that cleaned up: only the failures tell."""
+    state = crm_mon.parse((DATA / "failed_start.xml").read_text())
+    told = [(each.node, each.resource, each.task, each.reason) for each in state.failures]
+    nodes = ("198.18.20.3", "198.18.20.1", "198.18.20.2")
+    assert told == [(node, "cloudcenter_res", "start", "Failed to start virtual domain ccvm.") for node in nodes]
