@@ -141,7 +141,7 @@ def provide(say: Callable[[str], None]) -> GuestImage:
     finished = paths.cache() / f"guest-{key(recipe)}"
     with cache.building(finished) as partial:
         if partial is not None:
-            say("building the guest's disk (once; about two minutes)")
+            say("building the guest's disk (once; about three minutes)")
             started = time.monotonic()
             _build(partial, recipe)
             size = (partial / DISK).stat().st_blocks * 512 // 2**20

@@ -92,7 +92,8 @@ def test_every_host_tells_the_same(under_pacemaker: Lab, token: str) -> None:
         own = first_apply.log_in(under_pacemaker, name)
         cards[name] = card(under_pacemaker, own, name)["data"]
     assert {each["State"] for each in cards.values()} == {"running"}
-    assert {each["ip"] for each in cards.values()} == {under_pacemaker.node("ccvm").management}
+    # The guest tells the address of its default route's card; the nodes of the lab have no default route.
+    assert {each["ip"] for each in cards.values()} == {"N/A"}
     assert len({each["UUID"] for each in cards.values()}) == 1
     assert all(each["DISK_CAP"] and each["blk"] for each in cards.values())
 
