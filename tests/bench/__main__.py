@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench import (
+    backups,
     fanout,
     glue,
     health,
@@ -38,6 +39,7 @@ SUBJECTS: dict[str, Measure] = {
     "machine_status": machine_status.measure,
     "machines": machines.measure,
     "glue": glue.measure,
+    "backups": backups.measure,
 }
 NEED_WRK = {"memory", "health"}
 LONGEST_SECONDS = 230

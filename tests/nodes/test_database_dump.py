@@ -18,6 +18,7 @@ from ablestack_api.core.errors import ApiError, CommandFailed, Conflict, DiskFul
 from ablestack_api.core.runner import SystemRunner
 from ablestack_api.env import Env
 from ablestack_api.tools import mariadb
+from tests.support.database import Database
 from tests.support.node_under_test import NodeUnderTest
 from tests.support.progress import SilentProgress
 
@@ -38,37 +39,6 @@ CREATE TRIGGER mark BEFORE INSERT ON empty FOR EACH ROW SET NEW.a = 1;
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not all(shutil.which(name) for name in PROGRAMS), reason="needs root and MariaDB's programs"
 )
-
-
-class Database:
-    """A server of its own on a socket, with an option file as an operator would write it."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.options = home / "client.cnf"
-        socket = home / "socket"
-        self.options.write_text(f"[client]\nuser=root\nsocket={socket}\n")
-        self.options.chmod(0o600)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        data = f"--datadir={home}/data"
-        install = ["mariadb-install-db", "--no-defaults", data, "--user=root", "--skip-test-db"]
-        subprocess.run([*install, "--auth-root-authentication-method=normal"], check=True, **quiet)  # type: ignore[call-overload]
-        argv = ["mariadbd", "--no-defaults", "--user=root", data, f"--socket={socket}", "--skip-networking"]
-        self.process = subprocess.Popen(argv, **quiet)  # type: ignore[call-overload]
-
-    @property
-    def server(self) -> mariadb.Server:
-        return mariadb.Server(str(self.options))
-
-    def wait(self, runner: SystemRunner) -> None:
-        until = time.monotonic() + 60
-        while not mariadb.answers(runner, self.server):
-            assert time.monotonic() < until, "the database did not start"
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
