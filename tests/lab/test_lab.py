@@ -246,9 +246,9 @@ def test_down_finds_everything_without_its_records(running_lab: Lab) -> None:
 
 def test_an_interrupted_start_cleans_up(running_lab: Lab) -> None:
     other = _other(running_lab)
-    started = subprocess.Popen(
-        [sys.executable, "-m", "tests.lab", "up", "--profile", other.name], cwd=paths.SOURCE, stderr=subprocess.DEVNULL
-    )
+    # Tests that were started in the background inherit an ignored SIGINT, and so would this program.
+    argv = ["env", "--default-signal=INT", sys.executable, "-m", "tests.lab", "up", "--profile", other.name]
+    started = subprocess.Popen(argv, cwd=paths.SOURCE, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not machine.supervisors(f"ablab-{other.name}-") and time.monotonic() < deadline:
         time.sleep(0.1)
