@@ -136,7 +136,7 @@ def _prove(env: Env, temporary: str, path: str, size: int, consistency: str) -> 
         "created": env.clock.now().isoformat(timespec="seconds"),
         "size_bytes": os.stat(temporary).st_size,
         "virtual_size_bytes": image.virtual_size,
-        "sha256": disk_files.digest(temporary),
+        "sha256": unfinished.digest(temporary),
         "consistency": consistency,
     }
     json_file.write_json(disk_files.manifest_path(path), manifest)

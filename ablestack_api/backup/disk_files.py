@@ -4,14 +4,13 @@ A backup is `ccvm.qcow2-YYYYMMDD_HHMMSS` with its manifest beside it, which is w
 well, was synced and looked through. Files of 0.1.2 have no manifest and are listed as not proven.
 """
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ablestack_api.backup.unfinished import MANIFEST, PARTIAL
+from ablestack_api.backup.unfinished import MANIFEST, PARTIAL, digest
 from ablestack_api.core.errors import Conflict, NotFound, bad_field
 from ablestack_api.state import json_file
 
@@ -104,11 +103,6 @@ def require_unchanged(backup: BackupFile) -> None:
             "another backup, and check the disk. Nothing was changed",
             path=backup.path,
         )
-
-
-def digest(path: str) -> str:
-    with json_file.told(path), open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _has_newer_proven(backups: list[BackupFile], backup: BackupFile) -> bool:

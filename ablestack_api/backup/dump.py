@@ -119,7 +119,7 @@ def _write_manifest(env: Env, path: str, file: IO[bytes], content: dict[str, Any
         "database": DATABASE,
         "created": env.clock.now().isoformat(timespec="seconds"),
         "size_bytes": os.fstat(file.fileno()).st_size,
-        "sha256": dump_files.digest(str(file.name)),
+        "sha256": unfinished.digest(str(file.name)),
         **content,
         "verified": None,
     }

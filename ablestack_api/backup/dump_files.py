@@ -5,14 +5,13 @@ name: a file of that name was complete, synced and looked through. 0.1.2's plain
 """
 
 import gzip
-import hashlib
 import os
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ablestack_api.backup.unfinished import MANIFEST, PARTIAL
+from ablestack_api.backup.unfinished import MANIFEST, PARTIAL, digest
 from ablestack_api.core.errors import Conflict, NotFound, bad_field
 from ablestack_api.state import json_file
 from ablestack_api.tools import mariadb
@@ -116,11 +115,6 @@ def require_unchanged(dump: DumpFile) -> None:
 
 def _is_unchanged(dump: DumpFile) -> bool:
     return dump.manifest is not None and digest(dump.path) == dump.manifest.get("sha256")
-
-
-def digest(path: str) -> str:
-    with json_file.told(path), open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(entry: "os.DirEntry[str]") -> DumpFile:

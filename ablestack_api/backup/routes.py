@@ -16,30 +16,22 @@ from ablestack_api.core.errors import (
     BadInput,
     Busy,
     ClusterFileDamaged,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
     DiskFull,
     FileUnusable,
-    LibvirtFailed,
-    LibvirtTimedOut,
     NotFound,
-    NotSetUp,
-    PacemakerDown,
     PeersFailed,
-    ProgramMissing,
     StateFileDamaged,
 )
 from ablestack_api.jobs.answer import long_work
 from ablestack_api.web import read
 from ablestack_api.web.context import deadline, describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.error_groups import LIBVIRT_ERRORS, PACEMAKER_ERRORS, TOOL_ERRORS
 
 blueprint = Blueprint("backup", __name__)
 
-TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
-PACEMAKER_ERRORS = (NotSetUp, PacemakerDown)
-MACHINE_ERRORS = (*PACEMAKER_ERRORS, LibvirtFailed, LibvirtTimedOut, StateFileDamaged)
+MACHINE_ERRORS = (*PACEMAKER_ERRORS, *LIBVIRT_ERRORS, StateFileDamaged)
 FILE_ERRORS = (ClusterFileDamaged, FileUnusable, DiskFull)
 
 

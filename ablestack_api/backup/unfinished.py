@@ -1,11 +1,13 @@
 """A copy in the making: its name is not one of a backup until it is proven."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from ablestack_api.env import Env
+from ablestack_api.state import json_file
 
 PARTIAL, MANIFEST = ".partial", ".json"
 
@@ -34,3 +36,8 @@ def named_when_proven(path: str) -> Iterator[str]:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def digest(path: str) -> str:
+    with json_file.told(path), open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

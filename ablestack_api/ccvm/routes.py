@@ -22,17 +22,10 @@ from ablestack_api.core.errors import (
     BadInput,
     Busy,
     Cancelled,
-    ClusterFileDamaged,
-    ClusterFileMissing,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
     DiskFull,
-    LibvirtFailed,
-    LibvirtTimedOut,
     PacemakerDown,
     PeersFailed,
-    ProgramMissing,
     TemplateUnusable,
 )
 from ablestack_api.jobs import answer
@@ -40,14 +33,22 @@ from ablestack_api.jobs.work import Work
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.error_groups import CLUSTER_FILE_ERRORS, LIBVIRT_ERRORS, TOOL_ERRORS
 from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("ccvm", __name__)
 
-FILE_ERRORS = (ClusterFileMissing, ClusterFileDamaged)
-TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
-LIBVIRT_ERRORS = (LibvirtFailed, LibvirtTimedOut)
-WORK_ERRORS = (BadInput, Busy, Cancelled, Conflict, PeersFailed, PacemakerDown, *FILE_ERRORS, *TOOL_ERRORS, *LIBVIRT_ERRORS)
+WORK_ERRORS = (
+    BadInput,
+    Busy,
+    Cancelled,
+    Conflict,
+    PeersFailed,
+    PacemakerDown,
+    *CLUSTER_FILE_ERRORS,
+    *TOOL_ERRORS,
+    *LIBVIRT_ERRORS,
+)
 
 
 @blueprint.get("/cube/ccvm/status")
@@ -55,7 +56,7 @@ WORK_ERRORS = (BadInput, Busy, Cancelled, Conflict, PeersFailed, PacemakerDown, 
     "The Cloud Center VM: what its guest and its host tell of it",
     query=StatusQuery,
     returns=StatusAnswer,
-    errors=(BadInput, PeersFailed, *FILE_ERRORS, *LIBVIRT_ERRORS),
+    errors=(BadInput, PeersFailed, *CLUSTER_FILE_ERRORS, *LIBVIRT_ERRORS),
 )
 def get_status() -> Response:
     refresh = read.query(StatusQuery).refresh
@@ -77,7 +78,7 @@ def get_mold() -> Response:
     "The libvirt state of the Cloud Center VM",
     query=StatusQuery,
     returns=DomainAnswer,
-    errors=(PeersFailed, *FILE_ERRORS),
+    errors=(PeersFailed, *CLUSTER_FILE_ERRORS),
 )
 def get_mold_ccvm() -> Response:
     return reply.ok(mold.read_domain(env(), refresh=read.query(StatusQuery).refresh), pretty=True)
@@ -89,7 +90,7 @@ def get_mold_ccvm() -> Response:
     query=XmlQuery,
     body=XmlRequest,
     returns=XmlAnswer,
-    errors=(BadInput, Busy, Conflict, TemplateUnusable, PeersFailed, *FILE_ERRORS, *TOOL_ERRORS, *LIBVIRT_ERRORS),
+    errors=(BadInput, Busy, Conflict, TemplateUnusable, PeersFailed, *CLUSTER_FILE_ERRORS, *TOOL_ERRORS, *LIBVIRT_ERRORS),
 )
 def post_xml() -> Response:
     asked, here = read.body(XmlRequest), env()
@@ -167,7 +168,7 @@ def post_resize() -> Response:
     "Start, stop, restart or look at a service inside the Cloud Center VM",
     body=ServiceRequest,
     returns=ServiceAnswer,
-    errors=(BadInput, Busy, Conflict, PeersFailed, *FILE_ERRORS, *TOOL_ERRORS),
+    errors=(BadInput, Busy, Conflict, PeersFailed, *CLUSTER_FILE_ERRORS, *TOOL_ERRORS),
 )
 def post_service() -> Response:
     asked, here = read.body(ServiceRequest), is_local_mode(service_control.LOCAL_MODE)

@@ -17,25 +17,22 @@ from ablestack_api.core.errors import (
     Busy,
     ClusterFileDamaged,
     ClusterFileMissing,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
     DiskFull,
     FileUnusable,
     PeersFailed,
-    ProgramMissing,
 )
 from ablestack_api.jobs import answer
 from ablestack_api.jobs.work import Work
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import deadline, describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.error_groups import CLUSTER_FILE_ERRORS, TOOL_ERRORS
 from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("cloudinit", __name__)
 
-FILE_ERRORS = (ClusterFileMissing, ClusterFileDamaged, FileUnusable, DiskFull)
-TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
+FILE_ERRORS = (*CLUSTER_FILE_ERRORS, FileUnusable, DiskFull)
 MAKE_ERRORS = (BadInput, Busy, *FILE_ERRORS, *TOOL_ERRORS)
 
 

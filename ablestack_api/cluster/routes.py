@@ -19,15 +19,10 @@ from ablestack_api.cluster.models import (
 from ablestack_api.core.errors import (
     BadInput,
     Busy,
-    ClusterFileDamaged,
-    ClusterFileMissing,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
     DiskFull,
     NotFound,
     PeersFailed,
-    ProgramMissing,
     RevisionChanged,
 )
 from ablestack_api.state.cluster_document import ClusterConfig, SystemProfile
@@ -35,16 +30,15 @@ from ablestack_api.web import envelope, read, reply
 from ablestack_api.web.context import caller, deadline, describe, env
 from ablestack_api.web.endpoint import Access, endpoint
 from ablestack_api.web.envelope import Envelope, StepModel
+from ablestack_api.web.error_groups import CLUSTER_FILE_ERRORS, TOOL_ERRORS
 
 blueprint = Blueprint("cluster", __name__)
 
-FILE_ERRORS = (ClusterFileMissing, ClusterFileDamaged)
-CHANGE_ERRORS = (*FILE_ERRORS, BadInput, NotFound, Busy, Conflict, RevisionChanged, PeersFailed, DiskFull)
-TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
+CHANGE_ERRORS = (*CLUSTER_FILE_ERRORS, BadInput, NotFound, Busy, Conflict, RevisionChanged, PeersFailed, DiskFull)
 
 
 @blueprint.get("/cube/cluster/config")
-@endpoint("The cluster configuration", query=ConfigQuery, returns=ClusterConfig, errors=FILE_ERRORS)
+@endpoint("The cluster configuration", query=ConfigQuery, returns=ClusterConfig, errors=CLUSTER_FILE_ERRORS)
 def get_config() -> Response:
     shape, etag = config.read(env(), caller(), download=read.query(ConfigQuery).download)
     return reply.ok(shape, headers={"ETag": f'"{etag}"', "Cache-Control": "no-store"}, pretty=True)
@@ -107,7 +101,7 @@ def get_transaction(transaction_id: object) -> Response:
     query=HealthQuery,
     returns=ValueAnswer,
     access=Access.OPEN_WITHOUT_QUERY,
-    errors=(BadInput, PeersFailed, *FILE_ERRORS),
+    errors=(BadInput, PeersFailed, *CLUSTER_FILE_ERRORS),
 )
 def get_cluster_health() -> Response:
     asked = read.query(HealthQuery)
@@ -117,7 +111,7 @@ def get_cluster_health() -> Response:
 
 
 @blueprint.get("/cube/system/config")
-@endpoint("The node's profile", returns=SystemProfile, errors=FILE_ERRORS)
+@endpoint("The node's profile", returns=SystemProfile, errors=CLUSTER_FILE_ERRORS)
 def get_system_config() -> Response:
     shape, etag = system_config.read(env())
     return reply.ok(shape, headers={"ETag": f'"{etag}"'})
@@ -145,7 +139,7 @@ def post_system_config() -> Response:
     "Where the cluster's web pages are",
     query=UrlQuery,
     returns=ValueAnswer,
-    errors=(BadInput, Conflict, *FILE_ERRORS, *TOOL_ERRORS),
+    errors=(BadInput, Conflict, *CLUSTER_FILE_ERRORS, *TOOL_ERRORS),
 )
 def get_url() -> Response:
     return reply.ok(urls.read(env(), read.query(UrlQuery).option.strip()))
@@ -156,7 +150,7 @@ def get_url() -> Response:
     "Configure chrony on this node",
     body=TimeServerRequest,
     returns=ValueAnswer,
-    errors=(BadInput, *FILE_ERRORS, *TOOL_ERRORS),
+    errors=(BadInput, *CLUSTER_FILE_ERRORS, *TOOL_ERRORS),
 )
 def post_time_server() -> Response:
     value = time_server.configure(env(), read.body(TimeServerRequest, optional=True))
@@ -164,6 +158,8 @@ def post_time_server() -> Response:
 
 
 @blueprint.get("/cube/deploy/status")
-@endpoint("How far the cluster is set up, and what comes next", query=DeployQuery, returns=DeployAnswer, errors=FILE_ERRORS)
+@endpoint(
+    "How far the cluster is set up, and what comes next", query=DeployQuery, returns=DeployAnswer, errors=CLUSTER_FILE_ERRORS
+)
 def get_deploy_status() -> Response:
     return reply.ok(deploy_status.read(env(), refresh=read.query(DeployQuery).refresh))

@@ -5,16 +5,11 @@ from flask import Blueprint, Response
 from ablestack_api.core.errors import (
     BadInput,
     Busy,
-    ClusterFileDamaged,
-    ClusterFileMissing,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
     DiskFull,
     FileUnusable,
     NotFound,
     PeersFailed,
-    ProgramMissing,
 )
 from ablestack_api.glue import ceph_files, config_update, legacy_view, maintenance, storage_status, users
 from ablestack_api.glue.models import (
@@ -35,12 +30,12 @@ from ablestack_api.web import envelope, read, reply
 from ablestack_api.web.context import caller, deadline, describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
 from ablestack_api.web.envelope import Envelope
+from ablestack_api.web.error_groups import CLUSTER_FILE_ERRORS, TOOL_ERRORS
 from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("glue", __name__)
 
-TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
-FILE_ERRORS = (ClusterFileMissing, ClusterFileDamaged, FileUnusable, DiskFull)
+FILE_ERRORS = (*CLUSTER_FILE_ERRORS, FileUnusable, DiskFull)
 # A key must not stay in anybody's cache.
 NOT_KEPT = {"Cache-Control": "no-store"}
 

@@ -7,10 +7,6 @@ from flask import Blueprint, Response
 from ablestack_api.core.errors import (
     BadInput,
     Busy,
-    ClusterFileDamaged,
-    ClusterFileMissing,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
     DiskFull,
     FileUnusable,
@@ -18,7 +14,6 @@ from ablestack_api.core.errors import (
     NotSetUp,
     PacemakerDown,
     PeersFailed,
-    ProgramMissing,
     StateFileDamaged,
 )
 from ablestack_api.hosts import (
@@ -58,14 +53,13 @@ from ablestack_api.jobs.work import Work
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import deadline, describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.error_groups import CLUSTER_FILE_ERRORS, TOOL_ERRORS
 from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("hosts", __name__)
 
 LIST_ERRORS = (BadInput, StateFileDamaged)
-PROGRAM_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
-CLUSTER_FILE_ERRORS = (ClusterFileMissing, ClusterFileDamaged)
-STORAGE_ERRORS = (BadInput, NotFound, Busy, Conflict, PeersFailed, *PROGRAM_ERRORS)
+STORAGE_ERRORS = (BadInput, NotFound, Busy, Conflict, PeersFailed, *TOOL_ERRORS)
 
 
 @blueprint.get("/cube/hosts")
@@ -80,14 +74,14 @@ def get_hosts() -> Response:
     "Disks, multipath maps and RAID controllers of this node",
     query=DiskQuery,
     returns=DisksAnswer,
-    errors=(BadInput, *PROGRAM_ERRORS),
+    errors=(BadInput, *TOOL_ERRORS),
 )
 def get_disks() -> Response:
     return reply.prepared(disks.print_disks(env(), read.query(DiskQuery)))
 
 
 @blueprint.get("/cube/nics")
-@endpoint("Network devices of this node", query=NicsQuery, returns=NicsAnswer, errors=(BadInput, *PROGRAM_ERRORS))
+@endpoint("Network devices of this node", query=NicsQuery, returns=NicsAnswer, errors=(BadInput, *TOOL_ERRORS))
 def get_nics() -> Response:
     return reply.ok(nics.list_nics(env(), read.query(NicsQuery)), pretty=True)
 
@@ -97,7 +91,7 @@ def get_nics() -> Response:
     "GFS2 file systems mounted on this node and the disks below them",
     query=RefreshQuery,
     returns=GfsDiskStatusAnswer,
-    errors=(BadInput, NotSetUp, *PROGRAM_ERRORS),
+    errors=(BadInput, NotSetUp, *TOOL_ERRORS),
 )
 def get_gfs_disk_status() -> Response:
     return reply.ok(gfs_disk_status.read(env(), read.query(RefreshQuery)), pretty=True)
@@ -108,7 +102,7 @@ def get_gfs_disk_status() -> Response:
     "Fencing, locks and GFS2 file systems as Pacemaker sees them, and whether they can be used",
     query=RefreshQuery,
     returns=GfsResourceStatusAnswer,
-    errors=(BadInput, NotSetUp, PacemakerDown, *PROGRAM_ERRORS),
+    errors=(BadInput, NotSetUp, PacemakerDown, *TOOL_ERRORS),
 )
 def get_gfs_resource_status() -> Response:
     return reply.ok(gfs_resource_status.read(env(), read.query(RefreshQuery)), pretty=True)

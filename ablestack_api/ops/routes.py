@@ -7,14 +7,9 @@ from ablestack_api.core.errors import (
     Busy,
     ClusterFileDamaged,
     ClusterFileMissing,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
-    LibvirtFailed,
-    LibvirtTimedOut,
     NotFound,
     PeersFailed,
-    ProgramMissing,
 )
 from ablestack_api.jobs.answer import long_work
 from ablestack_api.ops import auto_shutdown, dashboard, versions
@@ -31,12 +26,13 @@ from ablestack_api.state import error_list
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import describe, env, is_local_mode
 from ablestack_api.web.endpoint import Access, endpoint
+from ablestack_api.web.error_groups import LIBVIRT_ERRORS, TOOL_ERRORS
 from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("ops", __name__)
 root_blueprint = Blueprint("root", __name__)
 
-TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing, LibvirtFailed, LibvirtTimedOut)
+PROGRAM_ERRORS = (*TOOL_ERRORS, *LIBVIRT_ERRORS)
 
 
 @root_blueprint.get("/health")
@@ -71,7 +67,7 @@ def delete_errors() -> Response:
     body=ShutdownRequest,
     query=PlanQuery,
     returns=ShutdownAnswer,
-    errors=(BadInput, NotFound, Busy, Conflict, PeersFailed, ClusterFileMissing, ClusterFileDamaged, *TOOL_ERRORS),
+    errors=(BadInput, NotFound, Busy, Conflict, PeersFailed, ClusterFileMissing, ClusterFileDamaged, *PROGRAM_ERRORS),
 )
 def post_auto_shutdown() -> Response:
     asked = read.body(ShutdownRequest)

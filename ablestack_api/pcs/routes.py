@@ -5,18 +5,11 @@ from flask import Blueprint, Response
 from ablestack_api.core.errors import (
     BadInput,
     Busy,
-    ClusterFileDamaged,
-    ClusterFileMissing,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
     LibvirtFailed,
     LibvirtTimedOut,
     NotFound,
-    NotSetUp,
-    PacemakerDown,
     PeersFailed,
-    ProgramMissing,
 )
 from ablestack_api.jobs.answer import long_work
 from ablestack_api.pacemaker import control
@@ -26,12 +19,11 @@ from ablestack_api.pcs.models import ControlAnswer, LegacyAnswer, LegacyQuery, L
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.error_groups import CLUSTER_FILE_ERRORS, PACEMAKER_ERRORS, TOOL_ERRORS
 
 blueprint = Blueprint("pcs", __name__)
 
-TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
-CLUSTER_ERRORS = (NotSetUp, PacemakerDown, *TOOL_ERRORS)
-FILE_ERRORS = (ClusterFileMissing, ClusterFileDamaged)
+CLUSTER_ERRORS = (*PACEMAKER_ERRORS, *TOOL_ERRORS)
 
 
 @blueprint.post("/cube/pcs/control")
@@ -39,7 +31,17 @@ FILE_ERRORS = (ClusterFileMissing, ClusterFileDamaged)
     "Set up, read and steer the Pacemaker cluster and the Cloud Center VM in it",
     body=ControlRequest,
     returns=ControlAnswer,
-    errors=(BadInput, NotFound, Busy, Conflict, PeersFailed, LibvirtFailed, LibvirtTimedOut, *FILE_ERRORS, *CLUSTER_ERRORS),
+    errors=(
+        BadInput,
+        NotFound,
+        Busy,
+        Conflict,
+        PeersFailed,
+        LibvirtFailed,
+        LibvirtTimedOut,
+        *CLUSTER_FILE_ERRORS,
+        *CLUSTER_ERRORS,
+    ),
 )
 def post_pcs_control() -> Response:
     asked = read.body(ControlRequest)

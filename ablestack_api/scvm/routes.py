@@ -6,16 +6,9 @@ from ablestack_api.core.errors import (
     BadInput,
     Busy,
     Cancelled,
-    ClusterFileDamaged,
-    ClusterFileMissing,
-    CommandFailed,
-    CommandTimedOut,
     Conflict,
     DiskFull,
-    LibvirtFailed,
-    LibvirtTimedOut,
     PeersFailed,
-    ProgramMissing,
     TemplateUnusable,
 )
 from ablestack_api.jobs import answer
@@ -26,14 +19,12 @@ from ablestack_api.scvm.xml_models import XmlAnswer, XmlQuery, XmlRequest
 from ablestack_api.web import read, reply
 from ablestack_api.web.context import describe, env, is_local_mode
 from ablestack_api.web.endpoint import endpoint
+from ablestack_api.web.error_groups import CLUSTER_FILE_ERRORS, LIBVIRT_ERRORS, TOOL_ERRORS
 from ablestack_api.web.plan_query import PlanQuery
 
 blueprint = Blueprint("scvm", __name__)
 
-FILE_ERRORS = (ClusterFileMissing, ClusterFileDamaged)
-TOOL_ERRORS = (CommandFailed, CommandTimedOut, ProgramMissing)
-LIBVIRT_ERRORS = (LibvirtFailed, LibvirtTimedOut)
-WORK_ERRORS = (BadInput, Busy, Cancelled, Conflict, PeersFailed, *FILE_ERRORS, *LIBVIRT_ERRORS)
+WORK_ERRORS = (BadInput, Busy, Cancelled, Conflict, PeersFailed, *CLUSTER_FILE_ERRORS, *LIBVIRT_ERRORS)
 
 
 @blueprint.get("/cube/scvm/status")
@@ -41,7 +32,7 @@ WORK_ERRORS = (BadInput, Busy, Cancelled, Conflict, PeersFailed, *FILE_ERRORS, *
     "The Storage Center VM of this host",
     query=StatusQuery,
     returns=StatusAnswer,
-    errors=(BadInput, Conflict, PeersFailed, *FILE_ERRORS, *LIBVIRT_ERRORS),
+    errors=(BadInput, Conflict, PeersFailed, *CLUSTER_FILE_ERRORS, *LIBVIRT_ERRORS),
 )
 def get_status() -> Response:
     here = is_local_mode(status.LOCAL_MODE)

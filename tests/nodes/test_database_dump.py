@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ablestack_api.backup import dump, dump_files, dump_verify
+from ablestack_api.backup import dump, dump_files, dump_verify, unfinished
 from ablestack_api.core.clock import SystemClock
 from ablestack_api.core.errors import ApiError, CommandFailed, Conflict, DiskFull
 from ablestack_api.core.runner import SystemRunner
@@ -106,7 +106,7 @@ def test_a_dump_that_lost_rows_is_found_by_restoring(env: Env, folder: str) -> N
     subprocess.run(["gzip", str(plain)], check=True)
     packed = Path(f"{plain}.gz")
     tables = '{"vm_instance": [3, 5]}'
-    manifest = f'{{"size_bytes": {packed.stat().st_size}, "sha256": "{dump_files.digest(str(packed))}", "tables": {tables}}}'
+    manifest = f'{{"size_bytes": {packed.stat().st_size}, "sha256": "{unfinished.digest(str(packed))}", "tables": {tables}}}'
     Path(dump_files.manifest_path(str(packed))).write_text(manifest)
     with pytest.raises(Conflict, match="vm_instance: 0, expected 3 to 5"):
         dump_verify.verify(env, dump_files.find(folder, ""), SilentProgress())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ablestack_api.backup import dump_files
+from ablestack_api.backup import dump_files, unfinished
 from ablestack_api.core.errors import BadInput, Conflict, NotFound
 
 NOW = 1_780_000_000.0
@@ -20,7 +20,7 @@ def dump(folder: Path, name: str, age_days: float, content: bytes = ENDS_WELL, *
     packed = gzip.compress(content) if name.endswith(".gz") else content
     path.write_bytes(packed)
     if good and name.endswith(".gz"):
-        manifest = {"size_bytes": len(packed), "sha256": dump_files.digest(str(path)), "created": "2026-05-01"}
+        manifest = {"size_bytes": len(packed), "sha256": unfinished.digest(str(path)), "created": "2026-05-01"}
         Path(dump_files.manifest_path(str(path))).write_text(json.dumps(manifest))
     os.utime(path, (NOW - age_days * DAY,) * 2)
     return path
