@@ -34,6 +34,7 @@ from ablestack_api.env import Env
 from ablestack_api.hypervisor import backup_job, domains
 from ablestack_api.jobs.progress import Progress
 from ablestack_api.jobs.work import Work
+from ablestack_api.machines import cloud_resource
 from ablestack_api.orchestrator import pacemaker_nodes
 from ablestack_api.state import cluster_file, json_file, own_node
 from ablestack_api.state.cluster_document import ClusterConfig
@@ -84,7 +85,7 @@ def resolved(env: Env, config: ClusterConfig, asked: BackupRequest, deadline: De
     """On a node of the Pacemaker cluster: where the VM runs for what needs it, here for the rest."""
     if asked.action not in (BACKUP, STATUS):
         return _here(env, config, asked, progress)
-    node = where.of_cloud_center(env, config).node
+    node = where.started_on(env, config, cloud_resource.read(env))
     if node is None:
         if asked.action == STATUS:
             return _answer(env, config, asked.action, {"active": False, "message": NO_HOST, "fields": {}, "raw": ""})

@@ -10,6 +10,7 @@ from ablestack_api.core.errors import Conflict, bad_field
 from ablestack_api.env import Env
 from ablestack_api.jobs.progress import Progress
 from ablestack_api.jobs.work import Work
+from ablestack_api.machines import cloud_resource
 from ablestack_api.orchestrator import pacemaker_nodes
 from ablestack_api.state import cluster_file, own_node
 from ablestack_api.state.cluster_document import ClusterConfig
@@ -51,20 +52,21 @@ def _resolved(
     """On a node of the Pacemaker cluster: do it here, or where the VM runs."""
     if asked.action == LIST:
         return do(env, asked, progress)
-    place = where.of_cloud_center(env, config)
+    place = cloud_resource.read(env)
     if asked.action == ROLLBACK:
-        if place.role != where.STOPPED or not place.disabled:
+        if place is not None and not (place.role == cloud_resource.STOPPED and place.disabled):
             raise Conflict(
-                f"{snapshots.ROLLBACK_FAILED}: {where.RESOURCE} is {place.role}; disable it first, so that Pacemaker "
-                "does not start it meanwhile. Nothing was done"
+                f"{snapshots.ROLLBACK_FAILED}: {cloud_resource.RESOURCE} is {place.role}; disable it first, so that "
+                "Pacemaker does not start it meanwhile. Nothing was done"
             )
         return do(env, asked, progress)
-    if place.node is None:
+    node = where.started_on(env, config, place)
+    if node is None:
         return do(env, asked, progress)
     running = asked.model_copy(update={"require_running": True})
-    if place.node.target.local:
+    if node.target.local:
         return do(env, running, progress)
-    return where.hand_on(env, place.node.target, PATH, running.model_dump(), LOCAL_HEADER, deadline)
+    return where.hand_on(env, node.target, PATH, running.model_dump(), LOCAL_HEADER, deadline)
 
 
 def do(env: Env, asked: SnapshotRequest, progress: Progress) -> dict[str, Any]:

@@ -1,57 +1,31 @@
 """On which node a backup runs: where the Cloud Center VM is started, found by Pacemaker (contract 04 §3.3)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from ablestack_api.core.clock import Deadline
 from ablestack_api.core.errors import Conflict, NotFound, PeersFailed
 from ablestack_api.core.target import Target
 from ablestack_api.env import Env
+from ablestack_api.machines.cloud_resource import Place
 from ablestack_api.orchestrator import fanout, pacemaker_nodes
 from ablestack_api.orchestrator import hand_on as orchestrator_hand_on
 from ablestack_api.orchestrator.pacemaker_nodes import PacemakerNode
 from ablestack_api.state.cluster_document import ClusterConfig
-from ablestack_api.tools import crm_mon
-from ablestack_api.tools.crm_mon import STARTED
-
-RESOURCE = "cloudcenter_res"
-STOPPED = "Stopped"
-
-
-@dataclass(frozen=True)
-class Place:
-    """`role` as Pacemaker has it, Stopped when there is no such resource; `node` where it is started, else None.
-
-    `disabled`: Pacemaker was told to keep it stopped.
-    """
-
-    role: str
-    node: PacemakerNode | None
-    disabled: bool
-
-    @property
-    def started(self) -> bool:
-        return self.role == STARTED and self.node is not None
 
 
 def is_member(env: Env, config: ClusterConfig) -> bool:
     return pacemaker_nodes.own(env.settings, pacemaker_nodes.list_nodes(env.settings, config)) is not None
 
 
-def of_cloud_center(env: Env, config: ClusterConfig) -> Place:
-    """Ask the Pacemaker of this node. Raises Conflict when the VM runs on a node that cluster.json does not name."""
-    state = crm_mon.read(env.runner, env.settings)
-    resource = next(iter(state.instances(RESOURCE)), None)
-    if resource is None:
-        return Place(STOPPED, None, True)
-    disabled = resource.attributes.get("target_role", "").lower() == STOPPED.lower()
-    if resource.role != STARTED or len(resource.nodes) != 1:
-        return Place(resource.role, None, disabled)
-    node = pacemaker_nodes.find(pacemaker_nodes.list_nodes(env.settings, config), resource.nodes[0])
+def started_on(env: Env, config: ClusterConfig, place: Place | None) -> PacemakerNode | None:
+    """The host on which the VM is started, None when it is not. Raises Conflict when cluster.json does not name it."""
+    if place is None or not place.started:
+        return None
+    node = pacemaker_nodes.find(pacemaker_nodes.list_nodes(env.settings, config), place.node)
     if node is None:
-        raise Conflict(f"{RESOURCE} started node not found in cluster.json: {resource.nodes[0]}")
-    return Place(resource.role, node, disabled)
+        raise Conflict(f"{place.resource.id} started node not found in cluster.json: {place.node}")
+    return node
 
 
 def hand_on(env: Env, target: Target, path: str, body: dict[str, Any], marker: str, deadline: Deadline) -> dict[str, Any]:

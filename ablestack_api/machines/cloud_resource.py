@@ -42,7 +42,7 @@ class Place:
     @property
     def disabled(self) -> bool:
         """Pacemaker was told to keep it stopped."""
-        return self.resource.attributes.get("target_role", "") == STOPPED
+        return self.resource.attributes.get("target_role", "").lower() == STOPPED.lower()
 
 
 def place_in(state: ClusterState, resource: str = RESOURCE) -> Place | None:
